@@ -1,0 +1,1 @@
+"""Safepoint: persistent, encrypted checkpoint workspaces for AI agents."""

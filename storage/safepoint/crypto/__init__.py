@@ -1,0 +1,1 @@
+"""Sealing and keys: pure functions from bytes and randomness to bytes."""

@@ -1,0 +1,1 @@
+"""The log of one workspace: what a change means, and how it becomes durable."""
