@@ -1,0 +1,48 @@
+"""The command line. `main` finds the command, runs it and turns its failure into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `safepoint` with these arguments (those of the process) and return its exit code.
+
+    Results go to standard output, `error:` and `hint:` to standard error.
+    """
+    from safepoint.errors import SafepointError
+    from safepoint_server.cli.exits import Exit, exit_code
+    from safepoint_server.cli.output import print_error
+    from safepoint_server.cli.parser import UsageError, parse
+
+    _never_fail_on_encoding()
+    try:
+        run, args = parse(list(sys.argv[1:] if argv is None else argv))
+        return run(args)
+    except UsageError as error:
+        print_error(str(error), error.hint)
+        return Exit.USAGE
+    except SafepointError as error:
+        print_error(error.message, error.hint)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except SystemExit as stop:  # --help and --version
+        return stop.code if isinstance(stop.code, int) else Exit.OK
+
+
+def _never_fail_on_encoding() -> None:
+    """A name that the terminal's encoding lacks is printed as an escape, not as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

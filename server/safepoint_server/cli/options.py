@@ -1,0 +1,83 @@
+"""The options that commands share, and the store they name."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safepoint._version import __version__
+from safepoint.model import Actor
+
+if TYPE_CHECKING:
+    from safepoint_server.settings import Settings
+
+__all__ = [
+    "MAX_ROWS",
+    "actor",
+    "add_json_option",
+    "add_limit_option",
+    "add_store_options",
+    "settings",
+]
+
+MAX_ROWS = 100_000
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    """`--store` and `--key-file`; they win over the environment."""
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="folder or URL of the store (default: $SAFEPOINT_STORE, else your data folder)",
+    )
+    parser.add_argument(
+        "--key-file",
+        metavar="PATH",
+        type=Path,
+        help="key file (default: $SAFEPOINT_KEY_FILE, else one in your configuration folder)",
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def add_limit_option(parser: argparse.ArgumentParser, default: int) -> None:
+    parser.add_argument(
+        "--limit",
+        type=_rows,
+        default=default,
+        metavar="N",
+        help=f"at most this many lines, 1 to {MAX_ROWS} (default: {default})",
+    )
+
+
+def _rows(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MAX_ROWS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_ROWS}")
+    return number
+
+
+def settings(args: argparse.Namespace) -> Settings:
+    """Settings of the environment and these options."""
+    from safepoint_server.settings import Settings
+
+    return Settings.load(os.environ, store=args.store, key_file=args.key_file)
+
+
+def actor() -> Actor:
+    """Who the command line is, as commits name it."""
+    return Actor(
+        name="safepoint-cli",
+        version=__version__,
+        host=socket.gethostname(),
+        process=str(os.getpid()),
+        transport="cli",
+    )

@@ -1,0 +1,120 @@
+"""What commands print: JSON for programs, rich text for people, errors and hints on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TextIO
+
+from safepoint_server.cli.plain import ascii_json, one_line, paragraph
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["console", "print_error", "print_json", "show", "table"]
+
+_PIPE_WIDTH = 4000
+"""Columns of a line that no terminal wraps: nothing is cut off in a pipe or a file."""
+
+
+def print_json(value: object, file: TextIO | None = None) -> None:
+    """One JSON document and a line end. Dataclasses become objects, times ISO 8601.
+
+    ASCII only and without control characters, whatever the stored text holds.
+    """
+    from safepoint.format.jsontext import encode_json
+
+    text = encode_json(_jsonable(value)).decode()
+    print(ascii_json(text), file=file or sys.stdout)
+
+
+def _jsonable(value: object) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _jsonable(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.repr
+        }
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_jsonable(item) for item in value]
+    return value
+
+
+def print_error(message: str, hint: str = "") -> None:
+    """`error:` and, when there is something to do about it, `hint:` on stderr."""
+    print(f"error: {paragraph(message)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {paragraph(hint)}", file=sys.stderr)
+
+
+def console(file: TextIO | None = None) -> Console:
+    """A console on `file` (standard output): colours only on a terminal, and never with NO_COLOR.
+
+    It takes no markup, so that stored text cannot style itself.
+    """
+    from rich.console import Console
+
+    file = file or sys.stdout
+    width = None if file.isatty() else _PIPE_WIDTH
+    return Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, terminal: bool) -> Table:
+    """A table of stored text, every cell made safe to print.
+
+    A column whose title starts with `>` is aligned to the right.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(
+        box=box.SIMPLE_HEAD if terminal else None,
+        pad_edge=False,
+        header_style="bold",
+        padding=(0, 1) if terminal else (0, 2, 0, 0),
+    )
+    for title in columns:
+        right = title.startswith(">")
+        made.add_column(
+            title.lstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right
+        )
+    for row in rows:
+        made.add_row(*(Text(one_line(cell), style=_STYLES.get(cell, "")) for cell in row))
+    return made
+
+
+_STYLES = {
+    "done": "green",
+    "ok": "green",
+    "active": "cyan",
+    "running": "cyan",
+    "pending": "dim",
+    "skipped": "dim",
+    "interrupted": "yellow",
+    "warning": "yellow",
+    "failed": "red",
+    "FAILED": "bold red",
+}
+
+
+def show(made: Table, file: TextIO | None = None) -> None:
+    """Print a table; in a pipe without the padding at the ends of lines."""
+    to = console(file)
+    if to.is_terminal:
+        to.print(made)
+        return
+    with to.capture() as captured:
+        to.print(made)
+    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+    print(text, file=file or sys.stdout)

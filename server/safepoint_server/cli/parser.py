@@ -1,0 +1,163 @@
+"""The table of commands, and how a command line becomes a function and its arguments."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import NoReturn, Protocol, cast
+
+from safepoint_server.cli.exits import exit_table
+
+__all__ = ["COMMANDS", "Command", "Parser", "UsageError", "parse"]
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class UsageError(Exception):
+    """The command line is wrong; `hint` says where to read more."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class CommandModule(Protocol):
+    """What the module of a command offers; it is imported only when its command is used."""
+
+    EXAMPLES: str
+    add_arguments: Callable[[Parser], None]
+    run: Run
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line of the help, and the module (below `safepoint_server.cli`) that does it."""
+
+    summary: str
+    module: str
+
+    def load(self) -> CommandModule:
+        return cast(CommandModule, import_module(f"safepoint_server.cli.{self.module}"))
+
+
+COMMANDS: dict[str, Command] = {
+    "serve": Command("the MCP server, over standard input and output", "serve"),
+    "ls": Command("list workspaces", "ls"),
+    "show": Command("one workspace: where it is, its steps, its state", "show"),
+    "history": Command("every commit of a workspace, newest first", "history"),
+    "keys init": Command("make the key of a new store, or say where it is", "keys_init"),
+    "keys add": Command("let another passphrase or key file open the store", "keys_add"),
+    "keys list": Command("the key slots of the store", "keys_list"),
+    "keys remove": Command("take a key slot away", "keys_remove"),
+    "doctor": Command("check the installation, print the configuration of MCP clients", "doctor"),
+    "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
+}
+
+_TAKES_VALUE = ("--store", "--key-file")
+_MAIN_EXAMPLES = """\
+examples:
+  safepoint demo                          see it work, in under a minute
+  safepoint doctor                        is all well, and how do I connect my client
+  safepoint ls                            which workspaces are there
+  safepoint show my-task --state          what did the agent know
+  safepoint --store ~/other ls            the same for another store
+
+environment: SAFEPOINT_STORE, SAFEPOINT_KEY_FILE, SAFEPOINT_PASSPHRASE
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises `UsageError` instead of leaving the process."""
+
+    def __init__(self, prog: str, description: str, examples: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=f"{examples.rstrip()}\n\n{exit_table()}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"`{self.prog} --help` shows how it is used.")
+
+
+def parse(argv: Sequence[str]) -> tuple[Run, argparse.Namespace]:
+    """The function to run and its arguments. Options may stand before and after the command.
+
+    Raises:
+        UsageError: with the closest known command, when there is no such one.
+        SystemExit: after --help or --version.
+    """
+    at = _command_at(argv)
+    if at is None:
+        _main_parser().parse_args(argv)
+        raise UsageError("no command given", "`safepoint --help` lists the commands.")
+    name, length = argv[at], 1
+    if _family(name):
+        if at + 1 == len(argv) or argv[at + 1].startswith("-"):
+            return _family_without_action(name, argv[at + 1 :])
+        name, length = f"{name} {argv[at + 1]}", 2
+    command = COMMANDS.get(name)
+    if command is None:
+        raise _unknown(name)
+    module = command.load()
+    parser = Parser(f"safepoint {name}", _sentence(command.summary), module.EXAMPLES)
+    module.add_arguments(parser)
+    return module.run, parser.parse_args([*argv[:at], *argv[at + length :]])
+
+
+def _command_at(argv: Sequence[str]) -> int | None:
+    """Where the first word stands that is neither an option nor an option's value."""
+    position = 0
+    while position < len(argv):
+        word = argv[position]
+        if not word.startswith("-"):
+            return position
+        position += 2 if word in _TAKES_VALUE else 1
+    return None
+
+
+def _family(name: str) -> list[str]:
+    return [command for command in COMMANDS if command.startswith(f"{name} ")]
+
+
+def _family_without_action(name: str, rest: Sequence[str]) -> NoReturn:
+    lines = "\n".join(f"  {command:<14}{COMMANDS[command].summary}" for command in _family(name))
+    examples = f"Each has its own --help, as in `safepoint {_family(name)[0]} --help`."
+    parser = Parser(f"safepoint {name}", f"commands:\n{lines}", examples)
+    parser.parse_args([word for word in rest if word in ("-h", "--help")])
+    actions = ", ".join(command.split()[1] for command in _family(name))
+    raise UsageError(
+        f"`safepoint {name}` needs one of: {actions}", f"`safepoint {name} --help` says more."
+    )
+
+
+def _unknown(name: str) -> UsageError:
+    known = [*COMMANDS, *{command.split()[0] for command in COMMANDS}]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean `safepoint {close[0]}`? " if close else ""
+    return UsageError(
+        f"there is no command `safepoint {name}`", hint + "`safepoint --help` lists the commands."
+    )
+
+
+def _main_parser() -> Parser:
+    from safepoint._version import __version__
+
+    lines = "\n".join(f"  {name:<14}{command.summary}" for name, command in COMMANDS.items())
+    parser = Parser(
+        "safepoint",
+        f"Workspaces for AI agents that survive: saved, encrypted, resumed.\n\ncommands:\n{lines}",
+        _MAIN_EXAMPLES,
+    )
+    parser.usage = "safepoint [--store URL] [--key-file PATH] COMMAND …"
+    parser.add_argument("--version", action="version", version=f"safepoint {__version__}")
+    return parser
+
+
+def _sentence(summary: str) -> str:
+    return summary[0].upper() + summary[1:] + "."

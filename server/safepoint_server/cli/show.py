@@ -1,0 +1,221 @@
+"""`safepoint show`: where a workspace is, its steps and its state, at any version."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from safepoint import Brief, Checkpoint, InvalidInput, Step, Workspace
+from safepoint_server.cli import options
+from safepoint_server.cli.lookup import found_workspace
+from safepoint_server.cli.output import console, print_json, show, table
+from safepoint_server.cli.paging import gather
+from safepoint_server.cli.plain import ago, json_text, moment, one_line, paragraph, size, who
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXAMPLES = """\
+examples:
+  safepoint show my-task                        the brief, the steps, the start of the state
+  safepoint show my-task --state > state.json   the state alone, whole
+  safepoint show my-task --select 'files[0]'    a part of it, by a JMESPath expression
+  safepoint show my-task --version 12           as it was at version 12
+  safepoint show my-task --steps                every step
+"""
+
+_FEW_STEPS: Final = 25
+_FEW_LINES: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """All that one call reads. `steps` is None when they were not asked for."""
+
+    checkpoint: Checkpoint
+    state: Any
+    steps: tuple[Step, ...] | None
+    more_steps: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="the workspace")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, metavar="N", help="as it was at this version")
+    which.add_argument("--label", metavar="L", help="as it was at the checkpoint of this label")
+    parser.add_argument("--state", action="store_true", help="only the state, as JSON")
+    parser.add_argument("--select", metavar="EXPR", help="only this part of the state (JMESPath)")
+    parser.add_argument("--steps", action="store_true", help="only the steps, all of them")
+    options.add_store_options(parser)
+    options.add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    whole_state = args.state or args.select is not None
+    if args.steps and (whole_state or args.version is not None or args.label is not None):
+        raise InvalidInput(
+            "--steps shows the steps as they are now and goes with no other selection",
+            hint="leave out --version, --label, --state and --select",
+        )
+    shown = asyncio.run(_read(args))
+    if args.json:
+        print_json(_document(shown, whole_state=whole_state, steps_only=args.steps))
+    elif whole_state:
+        print(json_text(_pretty(shown.state)))
+    elif args.steps:
+        _print_steps(console(), shown.steps or (), more=False)
+    else:
+        _print_all(console(), shown, args.name)
+    return 0
+
+
+async def _read(args: argparse.Namespace) -> _Shown:
+    settings = options.settings(args)
+    async with (
+        settings.open_store(options.actor(), create=False) as store,
+        found_workspace(store, args.name) as workspace,
+    ):
+        checkpoint = await workspace.load(version=args.version, label=args.label)
+        newest = args.version is None and args.label is None
+        state = checkpoint.state if args.select is None else _select(checkpoint, args.select)
+        if not newest or args.state or args.select is not None:
+            return _Shown(checkpoint, state, None, False)
+        limit = options.MAX_ROWS if args.steps or args.json else _FEW_STEPS
+        steps = await _steps(workspace, limit)
+        return _Shown(checkpoint, state, steps[0], steps[1])
+
+
+async def _steps(workspace: Workspace, limit: int) -> tuple[tuple[Step, ...], bool]:
+    rows = await gather(
+        lambda count, cursor: workspace.steps(limit=count, cursor=cursor), limit
+    )
+    return rows.items, rows.more
+
+
+def _select(checkpoint: Checkpoint, expression: str) -> Any:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.search(expression, checkpoint.state)
+    except JMESPathError as error:
+        raise InvalidInput(
+            f"--select is not a JMESPath expression that fits this state: {error}",
+            hint="for example: --select 'files[0].name'; quote names with other characters",
+        ) from None
+
+
+def _document(shown: _Shown, *, whole_state: bool, steps_only: bool) -> dict[str, Any]:
+    brief = shown.checkpoint.brief
+    if steps_only:
+        return {"workspace": brief.workspace, "version": brief.version, "steps": shown.steps}
+    document: dict[str, Any] = {
+        "workspace": brief.workspace,
+        "version": shown.checkpoint.version,
+        "sha256": shown.checkpoint.sha256,
+        "state": shown.state,
+    }
+    if not whole_state:
+        document["brief"] = brief
+        document["steps"] = shown.steps
+    return document
+
+
+def _print_all(to: Console, shown: _Shown, name: str) -> None:
+    brief = shown.checkpoint.brief
+    _print_brief(to, brief, shown.checkpoint)
+    if shown.steps:
+        to.print()
+        _print_steps(to, shown.steps, more=shown.more_steps)
+    if not shown.checkpoint.state_bytes:
+        to.print("\nNo state saved yet.", style="dim")
+        return
+    lines = json_text(_pretty(shown.state)).splitlines()
+    to.print(f"\nState at version {brief.version}", style="bold")
+    to.print("\n".join(lines[:_FEW_LINES]), soft_wrap=True)
+    if len(lines) > _FEW_LINES:
+        to.print(
+            f"… {len(lines) - _FEW_LINES} more lines: safepoint show {one_line(name)} --state",
+            style="dim",
+            soft_wrap=True,
+        )
+
+
+def _print_brief(to: Console, brief: Brief, checkpoint: Checkpoint) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    progress = brief.progress
+    at = brief.saved_at
+    version = str(brief.version)
+    if brief.version != brief.head_version:
+        version += f" (newest: {brief.head_version})"
+    rows = [
+        ("status", brief.status.value),
+        ("version", f"{version}, run {brief.run}"),
+        ("goal", brief.goal),
+        ("summary", brief.summary),
+        ("next action", brief.next_action),
+        ("label", brief.label),
+        ("saved", f"{moment(at)} ({ago(at, datetime.now(UTC))})" if at else None),
+        ("saved by", who(brief.saved_by)),
+        ("state", size(checkpoint.state_bytes) if checkpoint.state_bytes else None),
+        ("steps", _progress(brief) if progress.total else None),
+        ("next step", brief.next_step),
+        *(("in flight", f"{item.step}: {item.advice}") for item in brief.in_flight),
+        *(("blocked", f"{item.step}: {item.reason}") for item in brief.blocked[:5]),
+    ]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for title, value in rows:
+        if value:
+            grid.add_row(title, Text(paragraph(value)))
+    to.print(Text(one_line(brief.workspace), style="bold"), soft_wrap=True)
+    show(grid)
+
+
+def _progress(brief: Brief) -> str:
+    progress = brief.progress
+    parts = [
+        (progress.done, "done"),
+        (progress.skipped, "skipped"),
+        (progress.failed, "failed"),
+        (progress.running, "running"),
+        (progress.interrupted, "interrupted"),
+        (progress.pending, "pending"),
+    ]
+    told = ", ".join(f"{count} {word}" for count, word in parts if count)
+    return f"{progress.total}: {told}"
+
+
+def _print_steps(to: Console, steps: tuple[Step, ...], *, more: bool) -> None:
+    if not steps:
+        to.print("No steps planned.")
+        return
+    columns = ("step", "status", ">attempts", "finished", "result, error or title")
+    show(table(columns, [_step_row(step) for step in steps], terminal=to.is_terminal))
+    if more:
+        to.print("… and more: --steps", style="dim")
+
+
+def _step_row(step: Step) -> tuple[str, ...]:
+    told = step.error or step.summary or ""
+    if not told and step.result is not None:
+        told = json.dumps(step.result, ensure_ascii=False)
+    told = told or step.title or ""
+    return (
+        step.name,
+        step.status.value,
+        str(step.attempts),
+        moment(step.finished_at),
+        told if len(told) <= 100 else told[:99] + "…",
+    )
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
