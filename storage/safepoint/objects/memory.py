@@ -1,0 +1,87 @@
+"""Objects in the memory of this process: for tests, trials, and work that need not survive."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left, bisect_right, insort
+
+from safepoint.objects._keys import check_key, check_prefix
+
+__all__ = ["MemoryObjects"]
+
+
+class MemoryObjects:
+    """See ObjectStore. Durable for as long as this value lives, and no longer.
+
+    One value may serve several stores, event loops and threads at once; `close` leaves the objects
+    where they are. What is stored is a copy: changing a buffer later changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._objects: dict[str, bytes] = {}
+        self._keys: list[str] = []  # ascending; ASCII, so the order of str is that of bytes
+
+    @property
+    def url(self) -> str:
+        """See ObjectStore.url."""
+        return "memory://"
+
+    async def put(
+        self, key: str, data: bytes, *, if_absent: bool = False, after: str | None = None
+    ) -> bool:
+        """See ObjectStore.put."""
+        check_key(key)
+        if after is not None:
+            check_key(after)
+        kept = bytes(data)
+        with self._lock:
+            if key not in self._objects:
+                insort(self._keys, key)
+            elif if_absent:
+                return False
+            self._objects[key] = kept
+        return True
+
+    async def get(self, key: str) -> bytes | None:
+        """See ObjectStore.get."""
+        check_key(key)
+        with self._lock:
+            return self._objects.get(key)
+
+    async def list(
+        self, prefix: str, *, after: str = "", limit: int = 1000, folders: bool = False
+    ) -> list[str]:
+        """See ObjectStore.list."""
+        check_prefix(prefix)
+        with self._lock:
+            look = _folders_in if folders else _keys_in
+            return look(self._keys, prefix, after, limit)
+
+    async def delete(self, key: str) -> None:
+        """See ObjectStore.delete."""
+        check_key(key)
+        with self._lock:
+            if self._objects.pop(key, None) is not None:
+                del self._keys[bisect_left(self._keys, key)]
+
+    async def close(self) -> None:
+        """See ObjectStore.close."""
+
+
+def _keys_in(keys: list[str], prefix: str, after: str, limit: int) -> list[str]:
+    start = max(bisect_left(keys, prefix), bisect_right(keys, after))
+    return [key for key in keys[start : start + max(limit, 0)] if key.startswith(prefix)]
+
+
+def _folders_in(keys: list[str], prefix: str, after: str, limit: int) -> list[str]:
+    found = []
+    at = bisect_left(keys, prefix)
+    while at < len(keys) and keys[at].startswith(prefix):
+        name, slash, _ = keys[at][len(prefix) :].partition("/")
+        if slash:
+            found.append(name)
+            at = bisect_left(keys, f"{prefix}{name}0", at)  # "0" is what sorts next to "/"
+        else:
+            at += 1
+    return sorted(name for name in found if name > after)[: max(limit, 0)]
