@@ -2,14 +2,93 @@
 
 from __future__ import annotations
 
-from safepoint_server.settings import Settings
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import Any
 
-__all__ = ["run_stdio"]
+import anyio
+from mcp.server import CacheHint, MCPServer
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult, TextContent
+
+from safepoint import Actor, Store
+from safepoint._version import __version__
+from safepoint_server import stdio
+from safepoint_server.instructions import INSTRUCTIONS
+from safepoint_server.logs import configure
+from safepoint_server.settings import Settings
+from safepoint_server.tools import specs
+from safepoint_server.tools.call import Call, caller
+from safepoint_server.tools.checked import CheckedTool
+
+__all__ = ["create_server", "run_stdio", "serve_stdio"]
+
+logger = logging.getLogger(__name__)
+
+TOOLS_FRESH_MS = 3_600_000
+
+
+def create_server(store: Store, settings: Settings, *, transport: str = "memory") -> MCPServer[Any]:
+    """The MCP server over an open store. Pure wiring: nothing is read, opened or started.
+
+    `transport` is what commits name as the way in which their caller came.
+    """
+
+    def new_call(context: Context[Any, Any]) -> Call:
+        return Call(store, settings, caller(context, transport))
+
+    return MCPServer(
+        "safepoint",
+        title="Safepoint",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        tools=[CheckedTool.of(spec, new_call) for spec in specs(settings.toolsets)],
+        subscriptions=False,
+        cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_FRESH_MS, scope="public")},
+        middleware=[_refuse_odd_arguments],
+    )
+
+
+async def _refuse_odd_arguments(
+    context: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    """Arguments that are not an object are told to the model, not only to its client."""
+    params = context.params or {}
+    if context.method == "tools/call" and not isinstance(params.get("arguments") or {}, dict):
+        text = "The arguments are not a JSON object. Call again with one. [invalid_arguments]"
+        return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+    return await call_next(context)
+
+
+async def serve_stdio(settings: Settings) -> None:
+    """Open the store and serve MCP on stdin and stdout until the client leaves or SIGTERM.
+
+    Raises:
+        SafepointError: the store cannot be opened; nothing was served.
+    """
+    actor = Actor("safepoint", __version__, socket.gethostname(), str(os.getpid()), "stdio")
+    async with settings.open_store(actor) as store:
+        logger.info("serving", extra={"safepoint": {"store": store.url, "transport": "stdio"}})
+        server = create_server(store, settings, transport="stdio")
+        with anyio.CancelScope() as scope:
+            if sys.platform != "win32":
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, scope.cancel)
+            await stdio.serve(server, settings.max_request_bytes)
 
 
 def run_stdio(settings: Settings) -> int:
-    """Serve MCP on stdin and stdout until the client leaves; the exit code.
+    """Serve as `serve_stdio` does, with logging set up; the exit code, which is 0.
 
-    A store that does not open is told on stderr as `error:` and `hint:` before anything is served.
+    Raises:
+        SafepointError: the store cannot be opened; nothing was served.
     """
-    raise NotImplementedError
+    configure(settings.log, settings.log_format)
+    for warning in settings.warnings:
+        logger.warning(warning)
+    asyncio.run(serve_stdio(settings))
+    return 0

@@ -1,6 +1,6 @@
 """What an operator can set, from the environment and the command line, checked once at start.
 
-`VARIABLES` is the one table of names, defaults and meanings; the documentation is tested against it.
+`VARIABLES` is the one table of names, defaults and meanings; documentation is tested against it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,92 @@
+"""Finds values in a state that look like credentials, and names where they are, never what.
+
+Few and precise patterns: a warning that is usually wrong is a warning that nobody reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+__all__ = ["credential_paths"]
+
+MARKS: Final = (
+    "AKIA",
+    "ASIA",
+    "PRIVATE KEY-----",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "sk-",
+    "sk_live_",
+    "rk_live_",
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "xoxs-",
+    "AIza",
+)
+"""Each pattern below holds one of these, so that most text is passed over quickly."""
+
+VALUE: Final = re.compile(
+    r"""
+    (?<![A-Za-z0-9]) (?: A[KS]IA[0-9A-Z]{16} (?![0-9A-Za-z])      # AWS access key id
+      | gh[pousr]_[A-Za-z0-9]{36} | github_pat_[A-Za-z0-9_]{40}   # GitHub
+      | glpat-[A-Za-z0-9_-]{20}                                   # GitLab
+      | sk-ant-[A-Za-z0-9_-]{24} | sk-proj-[A-Za-z0-9_-]{24}      # Anthropic, OpenAI
+      | sk-[A-Za-z0-9]{40} | [sr]k_live_[A-Za-z0-9]{20}           # OpenAI (older), Stripe
+      | xox[abps]-[A-Za-z0-9-]{20} | AIza[A-Za-z0-9_-]{35} )      # Slack, Google
+    | -----BEGIN\ (?:[A-Z]+\ )*PRIVATE\ KEY-----
+    """,
+    re.VERBOSE,
+)
+NAME: Final = re.compile(
+    r"(?:.*[_-])?(?:pass(?:word|wd|phrase)|secret[_-]?(?:access[_-]?)?key|api[_-]?key"
+    r"|private[_-]?key|(?:access|auth|bearer|refresh)[_-]?token|client[_-]?secret)",
+    re.IGNORECASE,
+)
+PLACEHOLDER: Final = re.compile(r"[*x.•-]+|<.*>|\$.*|\{.*\}|%.*%|\[.*\]|env:.*", re.IGNORECASE)
+MIN_CHARS: Final = 12
+MAX_PATHS: Final = 5
+MAX_PATH_CHARS: Final = 120
+
+
+def credential_paths(value: Any, root: str = "state") -> list[str]:
+    """Paths, such as `state.servers[2].password`, of at most five values that look like
+    credentials. Any depth; a value that is no JSON is passed over."""
+    found: list[str] = []
+    pending: list[tuple[str, Any]] = [(root, value)]
+    while pending:
+        path, item = pending.pop()
+        if isinstance(item, str):
+            if _is_credential(path, item):
+                found.append(path[:MAX_PATH_CHARS])
+                if len(found) == MAX_PATHS:
+                    break
+        elif isinstance(item, dict | list | tuple):
+            pending.extend(_children(path, item))
+    return sorted(found)
+
+
+def _children(path: str, item: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(item, dict):
+        for key, child in item.items():
+            if isinstance(child, str | dict | list | tuple):
+                yield f"{path}.{key}" if len(path) < MAX_PATH_CHARS else path, child
+    else:
+        for index, child in enumerate(item):
+            if isinstance(child, str | dict | list | tuple):
+                yield f"{path}[{index}]" if len(path) < MAX_PATH_CHARS else path, child
+
+
+def _is_credential(path: str, text: str) -> bool:
+    if any(mark in text for mark in MARKS) and VALUE.search(text):
+        return True
+    if len(text) < MIN_CHARS or not NAME.fullmatch(path.rpartition(".")[2]):
+        return False
+    return not re.search(r"\s", text) and not PLACEHOLDER.fullmatch(text)

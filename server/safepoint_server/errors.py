@@ -1,0 +1,42 @@
+"""Turns failures into what a model reads: what happened, why, and which call comes next."""
+
+from __future__ import annotations
+
+import secrets
+
+from mcp.server.mcpserver.exceptions import ToolError
+
+from safepoint import SafepointError
+
+__all__ = ["failure_code", "refusal", "unexpected"]
+
+MAX_CHARS = 2000
+
+
+def refusal(error: SafepointError) -> ToolError:
+    """The error as text for the model: message, `Next:` what to do, and the stable code."""
+    parts = [_sentence(error.message[:MAX_CHARS])]
+    if error.hint:
+        parts.append(f"Next: {_sentence(error.hint[:MAX_CHARS])}")
+    parts.append(f"[{error.code}]")
+    return ToolError(" ".join(parts))
+
+
+def unexpected() -> tuple[str, ToolError]:
+    """An id for the log and the error that shows the model that id and nothing else."""
+    incident = secrets.token_hex(4)
+    return incident, ToolError(
+        f"The server failed unexpectedly (incident {incident}). Whether the call took effect is "
+        "not known. Next: call load_checkpoint to see what is stored, and tell the user the "
+        "incident id, which the server's log explains. [internal]"
+    )
+
+
+def failure_code(error: BaseException) -> str:
+    """The word for this failure in log lines."""
+    return error.code if isinstance(error, SafepointError) else type(error).__name__
+
+
+def _sentence(text: str) -> str:
+    trimmed = text.strip()
+    return trimmed if trimmed.endswith((".", "!", "?")) else f"{trimmed}."

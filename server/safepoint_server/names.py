@@ -1,0 +1,84 @@
+"""Which names a model may give to workspaces and steps over MCP, and what to say about others.
+
+Stricter than the library, which takes any Unicode string: a name that a model chose is read by
+people, typed into terminals and shown in pages.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from safepoint import InvalidInput
+
+__all__ = ["check_step_name", "check_workspace_name", "show_name"]
+
+MAX_CHARS: Final = 200
+DEVICES: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+def check_workspace_name(name: str) -> None:
+    """Raises InvalidInput, with the rule and a corrected name, unless `name` may be used."""
+    broken = _broken_rule(name) or _broken_key_rule(name)
+    if broken is not None:
+        raise InvalidInput(
+            f"The workspace name {show_name(name)} cannot be used: {broken}",
+            hint=f"Use a name such as {show_name(_corrected(name))}.",
+            code="invalid_name",
+        )
+
+
+def check_step_name(name: str) -> None:
+    """The same rules for steps, which are never part of a path: `/`, `\\`, dots and device names
+    are theirs to use."""
+    broken = _broken_rule(name)
+    if broken is not None:
+        raise InvalidInput(
+            f"The step name {show_name(name)} cannot be used: {broken}",
+            hint=f"Use a name such as {show_name(_cleaned(name) or 'first-step')}.",
+            code="invalid_name",
+        )
+
+
+def show_name(name: str) -> str:
+    """The name in quotes for a message: short, on one line, every odd character escaped."""
+    cut = name if len(name) <= 80 else f"{name[:79]}…"
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+    return f"'{shown}'"
+
+
+def _broken_rule(name: str) -> str | None:
+    if not name:
+        return "it is empty"
+    if len(name) > MAX_CHARS:
+        return f"it has {len(name)} characters, and {MAX_CHARS} are the most"
+    if any("\ud800" <= char <= "\udfff" for char in name):
+        return "it holds half of a surrogate pair, which is not a character"
+    if "\0" in name:
+        return "it holds a NUL character"
+    if name != name.strip():
+        return "it begins or ends with white space"
+    if not name.isprintable():
+        return "it holds a control or invisible character"
+    return None
+
+
+def _broken_key_rule(name: str) -> str | None:
+    if "/" in name or "\\" in name:
+        return "it holds / or \\, and a name is not a path"
+    if name.startswith("."):
+        return "it begins with a dot"
+    if DEVICES.fullmatch(name):
+        return "it is a device name on Windows"
+    return None
+
+
+def _cleaned(name: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in name).strip()[:MAX_CHARS].strip()
+
+
+def _corrected(name: str) -> str:
+    plain = re.sub(r"[/\\]+", "-", _cleaned(name)).strip("-. ")
+    if DEVICES.fullmatch(plain):
+        plain = f"task-{plain}"[:MAX_CHARS]
+    return plain or "my-task"

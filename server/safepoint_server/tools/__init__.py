@@ -1,0 +1,24 @@
+"""The tools, one module each or by family, and the toolsets that an operator chooses from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from safepoint_server.tools.base import ToolSpec
+from safepoint_server.tools.listing import LIST_CHECKPOINTS, LIST_WORKSPACES
+from safepoint_server.tools.load import LOAD
+from safepoint_server.tools.plan import LIST_STEPS, PLAN
+from safepoint_server.tools.save import SAVE
+from safepoint_server.tools.steps import MARK, START
+
+__all__ = ["BY_TOOLSET", "specs"]
+
+BY_TOOLSET: Final[dict[str, tuple[ToolSpec[Any, Any], ...]]] = {
+    "core": (LOAD, SAVE, PLAN, START, MARK, LIST_STEPS, LIST_CHECKPOINTS, LIST_WORKSPACES),
+}
+
+
+def specs(toolsets: Iterable[str]) -> list[ToolSpec[Any, Any]]:
+    """The tools of these toolsets, each once, in order."""
+    return [spec for toolset in toolsets for spec in BY_TOOLSET[toolset]]

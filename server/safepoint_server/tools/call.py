@@ -1,0 +1,62 @@
+"""One call of a tool: the store, who calls, and what the log line will say about it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from mcp.server.mcpserver import Context
+
+from safepoint import Actor, Store, Workspace
+from safepoint_server.names import check_workspace_name
+from safepoint_server.settings import Settings
+
+__all__ = ["Call", "caller"]
+
+MAX_CHARS: Final = 100
+
+
+@dataclass(slots=True)
+class Call:
+    """What a tool's function gets besides its arguments. `note` is for the log: names, numbers."""
+
+    store: Store
+    settings: Settings
+    actor: Actor
+    note: dict[str, Any] = field(default_factory=dict)
+
+    def workspace(self, name: str) -> Workspace:
+        """The workspace of that name, written to as this caller.
+
+        Raises:
+            InvalidInput: the name may not be used.
+        """
+        check_workspace_name(name)
+        self.note["workspace"] = name
+        return self.store.workspace(name, actor=self.actor)
+
+
+def caller(context: Context[Any, Any], transport: str) -> Actor:
+    """The client that made this call, as it names itself, on this host and process."""
+    params = context.session.client_params
+    info = params.client_info if params is not None else None
+    return Actor(
+        name=_clean(info.name if info is not None else "") or "unknown client",
+        version=_clean(info.version if info is not None else ""),
+        host=_host(),
+        process=str(os.getpid()),
+        transport=transport,
+    )
+
+
+@cache
+def _host() -> str:
+    return _clean(socket.gethostname())
+
+
+def _clean(text: str) -> str:
+    """A client may call itself anything: one short printable line is kept of it."""
+    return "".join(char for char in text if char.isprintable())[:MAX_CHARS]

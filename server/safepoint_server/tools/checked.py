@@ -1,0 +1,99 @@
+"""The tool as the SDK runs it: check, call, reply or refuse, and one log line, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import PrivateAttr
+
+from safepoint import SafepointError
+from safepoint.format.jsontext import DEPTH_MAX, encode_json
+from safepoint_server.errors import refusal, unexpected
+from safepoint_server.logs import call_line
+from safepoint_server.tools.base import ToolSpec
+from safepoint_server.tools.call import Call
+from safepoint_server.tools.check import check_arguments
+from safepoint_server.tools.schema import input_schema, output_schema
+
+__all__ = ["CheckedTool"]
+
+logger = logging.getLogger(__name__)
+
+NewCall = Callable[[Context[Any, Any]], Call]
+
+
+class CheckedTool(Tool):
+    """Runs a ToolSpec. Replaces the SDK's own argument checks, error texts and indented text."""
+
+    _spec: ToolSpec[Any, Any] = PrivateAttr()
+    _new_call: NewCall = PrivateAttr()
+
+    @classmethod
+    def of(cls, spec: ToolSpec[Any, Any], new_call: NewCall) -> CheckedTool:
+        """The tool for `spec`; `new_call` makes the Call of each request."""
+        tool = cls(
+            fn=spec.run,
+            name=spec.name,
+            title=spec.title,
+            description=spec.description,
+            parameters=input_schema(spec.arguments),
+            fn_metadata=FuncMetadata(
+                arg_model=spec.arguments, output_schema=output_schema(spec.reply)
+            ),
+            is_async=True,
+            context_kwarg=None,
+            annotations=ToolAnnotations(
+                read_only_hint=spec.read_only,
+                destructive_hint=False,
+                idempotent_hint=spec.idempotent or spec.read_only,
+                open_world_hint=False,
+            ),
+        )
+        tool._spec = spec
+        tool._new_call = new_call
+        return tool
+
+    async def run(
+        self,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        convert_result: bool = False,
+    ) -> CallToolResult:
+        """See Tool.run. Every failure is a ToolError that a model can act on."""
+        spec = self._spec
+        started = time.perf_counter()
+        call = self._new_call(context)
+        outcome = "cancelled"
+        try:
+            checked = check_arguments(spec.name, spec.arguments, arguments)
+            reply = await spec.run(checked, call)
+            result = _result(reply.data())
+            outcome = "ok"
+        except SafepointError as error:
+            outcome = error.code
+            raise refusal(error) from None
+        except Exception as error:
+            outcome = "internal"
+            incident, shown = unexpected()
+            logger.error("incident %s in %s", incident, spec.name, exc_info=error)
+            raise shown from None
+        finally:
+            elapsed = (time.perf_counter() - started) * 1000
+            actor = f"{call.actor.name} {call.actor.version}".strip()
+            call_line(spec.event, outcome, {**call.note, "ms": round(elapsed, 2), "actor": actor})
+        return result
+
+
+def _result(data: dict[str, Any]) -> CallToolResult:
+    """The same JSON twice: clients show the model either the structure or the text."""
+    text = encode_json(data, max_depth=DEPTH_MAX).decode()
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)], structured_content=data, is_error=False
+    )

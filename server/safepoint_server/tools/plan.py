@@ -1,0 +1,178 @@
+"""plan_steps and list_steps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from safepoint import PlannedStep, Step
+from safepoint.format.jsontext import encode_json
+from safepoint_server.names import check_step_name
+from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec, WorkspaceName
+from safepoint_server.tools.call import Call
+from safepoint_server.tools.replies import cut, fitting_page, timestamp
+
+__all__ = ["LIST_STEPS", "PLAN"]
+
+NAME_BYTES = 2000
+RESULT_BYTES = 300
+TEXT_CHARS = 300
+
+
+class StepArguments(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Text
+    title: Text | None = None
+    after: Annotated[
+        list[Text], Field(description="Names of steps that must be finished first")
+    ] = []
+
+
+def _step(value: Any) -> Any:
+    """A bare name stands for a step of that name."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class PlanArguments(Arguments):
+    workspace: WorkspaceName
+    steps: Annotated[
+        list[Annotated[StepArguments, BeforeValidator(_step)]],
+        Field(description="In order; known ones are kept"),
+    ]
+    goal: Annotated[Text | None, Field(description="What all the work is for")] = None
+
+
+class PlanReply(Reply):
+    workspace: str
+    version: int
+    run: int
+    added: list[str]
+    kept: list[str]
+    omitted: dict[str, int] | None = None
+    total: int
+    next_step: str | None = None
+
+
+async def plan_steps(args: PlanArguments, call: Call) -> PlanReply:
+    workspace = call.workspace(args.workspace)
+    for step in args.steps:
+        check_step_name(step.name)
+    steps = [PlannedStep(step.name, step.title, tuple(step.after)) for step in args.steps]
+    plan = await workspace.plan_steps(steps, goal=args.goal)
+    call.note |= {"version": plan.version, "steps": plan.total}
+    added, kept = _first(plan.added), _first(plan.kept)
+    left_out = {"added": len(plan.added) - len(added), "kept": len(plan.kept) - len(kept)}
+    return PlanReply(
+        workspace=plan.workspace,
+        version=plan.version,
+        run=plan.run,
+        added=added,
+        kept=kept,
+        omitted={name: count for name, count in left_out.items() if count} or None,
+        total=plan.total,
+        next_step=plan.next_step,
+    )
+
+
+def _first(names: tuple[str, ...]) -> list[str]:
+    size, kept = 0, []
+    for name in names:
+        size += len(name.encode()) + 3
+        if size > NAME_BYTES:
+            break
+        kept.append(name)
+    return kept
+
+
+class ListStepsArguments(Arguments):
+    workspace: WorkspaceName
+    status: Literal["pending", "running", "interrupted", "done", "failed", "skipped"] | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    cursor: Cursor | None = None
+
+
+class StepLine(Reply):
+    json_fields: ClassVar = frozenset({"result"})
+
+    name: str
+    status: str
+    title: str | None = None
+    after: list[str] | None = None
+    attempts: int | None = None
+    lease_until: str | None = None
+    holder: str | None = None
+    finished_at: str | None = None
+    result: Any = None
+    result_bytes: int | None = None
+    error: str | None = None
+    retryable: bool | None = None
+    retry_at: str | None = None
+    summary: str | None = None
+
+
+class StepsReply(Reply):
+    workspace: str
+    steps: list[StepLine]
+    next_cursor: str | None = None
+
+
+async def list_steps(args: ListStepsArguments, call: Call) -> StepsReply:
+    workspace = call.workspace(args.workspace)
+    lines, cursor = await fitting_page(
+        lambda limit: workspace.steps(status=args.status, limit=limit, cursor=args.cursor or None),
+        _step_line,
+        args.limit,
+    )
+    call.note["items"] = len(lines)
+    return StepsReply(workspace=args.workspace, steps=lines, next_cursor=cursor)
+
+
+def _step_line(step: Step) -> StepLine:
+    """One step; a result above 300 bytes is only measured: start_step gives it whole."""
+    result: dict[str, Any] = {}
+    if step.result_bytes and len(encode_json(step.result)) <= RESULT_BYTES:
+        result = {"result": step.result}
+    elif step.result_bytes:
+        result = {"result_bytes": step.result_bytes}
+    return StepLine(
+        name=step.name,
+        status=step.status,
+        title=cut(step.title, TEXT_CHARS) if step.title else None,
+        after=list(step.after[:20]) or None,
+        attempts=step.attempts or None,
+        lease_until=timestamp(step.lease_until) if step.lease_until else None,
+        holder=cut(step.holder.name, 100) if step.holder and step.lease_until else None,
+        finished_at=timestamp(step.finished_at) if step.finished_at else None,
+        error=cut(step.error, TEXT_CHARS) if step.error else None,
+        retryable=step.retryable,
+        retry_at=timestamp(step.retry_at) if step.retry_at else None,
+        summary=cut(step.summary, TEXT_CHARS) if step.summary else None,
+        **result,
+    )
+
+
+PLAN = ToolSpec(
+    name="plan_steps",
+    title="Plan steps",
+    description=(
+        "Call once at the start of work that has several steps, and again to add steps. Declares "
+        "them in order, with what each depends on; steps already planned are kept as they are."
+    ),
+    arguments=PlanArguments,
+    reply=PlanReply,
+    run=plan_steps,
+    event="plan",
+    idempotent=True,
+)
+LIST_STEPS = ToolSpec(
+    name="list_steps",
+    title="List steps",
+    description="Call to see every step with status, attempts and result, in order.",
+    arguments=ListStepsArguments,
+    reply=StepsReply,
+    run=list_steps,
+    event="list_steps",
+    read_only=True,
+)

@@ -1,0 +1,137 @@
+"""save_checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from safepoint import JSON, UNSET, InvalidInput, Unset
+from safepoint_server.credentials import credential_paths
+from safepoint_server.names import check_step_name
+from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec, WorkspaceName
+from safepoint_server.tools.call import Call
+from safepoint_server.tools.replies import timestamp
+
+__all__ = ["SAVE", "credential_warnings", "state_or_patch"]
+
+LARGE_STATE = 256 * 1024
+
+
+class SaveArguments(Arguments):
+    json_fields: ClassVar = frozenset({"state"})
+
+    workspace: WorkspaceName
+    state: Annotated[
+        AnyJson, Field(description="JSON object with all a successor needs; leave out to keep it")
+    ] = None
+    merge: Annotated[
+        bool, Field(description="Change only the keys in state; null deletes a key")
+    ] = False
+    label: Annotated[Text | None, Field(description="Unique name to load it by")] = None
+    summary: Annotated[Text | None, Field(description="What was done, in a sentence or two")] = None
+    next_action: Annotated[Text | None, Field(description="What to do next")] = None
+    kind: Literal["step", "milestone"] = "step"
+    step: Annotated[Text | None, Field(description="The step this belongs to")] = None
+    expected_version: Annotated[
+        int | None, Field(ge=0, description="Refuse if the workspace is at another version")
+    ] = None
+    request_id: Annotated[
+        Text | None, Field(max_length=200, description="Same id again: saved once")
+    ] = None
+
+
+class SaveReply(Reply):
+    workspace: str
+    version: int
+    run: int
+    saved_at: str
+    label: str | None = None
+    state_bytes: int
+    stored_bytes: int
+    sha256: str
+    repeated: bool | None = None
+    warnings: list[str] | None = None
+
+
+async def save_checkpoint(args: SaveArguments, call: Call) -> SaveReply:
+    workspace = call.workspace(args.workspace)
+    if args.step is not None:
+        check_step_name(args.step)
+    state, patch = state_or_patch(args, args.merge)
+    saved = await workspace.save(
+        state,
+        patch=patch,
+        label=args.label or None,
+        summary=args.summary,
+        next_action=args.next_action,
+        kind=args.kind,
+        step=args.step,
+        expected_version=args.expected_version,
+        request_id=args.request_id or None,
+    )
+    call.note |= {"version": saved.version, "bytes": saved.state_bytes}
+    call.note |= {"stored": saved.stored_bytes}
+    warnings = [*saved.warnings, *await credential_warnings(args.given("state"), saved.state_bytes)]
+    return SaveReply(
+        workspace=saved.workspace,
+        version=saved.version,
+        run=saved.run,
+        saved_at=timestamp(saved.saved_at),
+        label=saved.label,
+        state_bytes=saved.state_bytes,
+        stored_bytes=saved.stored_bytes,
+        sha256=saved.sha256,
+        repeated=saved.repeated or None,
+        warnings=warnings or None,
+    )
+
+
+def state_or_patch(args: Arguments, merge: bool) -> tuple[JSON | Unset, JSON | Unset]:
+    """The state to store whole and the merge patch to apply; at most one of them is given."""
+    state = args.given("state")
+    if not merge:
+        return state, UNSET
+    if not isinstance(state, dict):
+        raise InvalidInput(
+            "merge=true changes the keys of the state, and state is not a JSON object",
+            hint="Give state as an object with the keys to change, or leave merge out.",
+            code="invalid_arguments",
+        )
+    return UNSET, state
+
+
+async def credential_warnings(state: JSON | Unset, state_bytes: int | None) -> list[str]:
+    """A warning that names where the state seems to hold credentials, never what they are.
+
+    A state that is large, or whose size is not known, is searched off the event loop.
+    """
+    if isinstance(state, Unset):
+        return []
+    if state_bytes is None or state_bytes > LARGE_STATE:
+        paths = await asyncio.to_thread(credential_paths, state)
+    else:
+        paths = credential_paths(state)
+    if not paths:
+        return []
+    return [
+        f"This looks like credentials: {', '.join(paths)}. It was saved, encrypted. Keep secrets "
+        "out of state: save again without them, and name where they are kept instead."
+    ]
+
+
+SAVE = ToolSpec(
+    name="save_checkpoint",
+    title="Save a checkpoint",
+    description=(
+        "Call at every safe point: after you learned or decided something, before anything risky, "
+        "before handing over, and when your context is about to be or was compacted. Makes the "
+        "state durable as a new version; creates the workspace if it is new. On a version conflict "
+        "nothing is saved: load, redo your change, save again."
+    ),
+    arguments=SaveArguments,
+    reply=SaveReply,
+    run=save_checkpoint,
+    event="save",
+)
