@@ -1,1 +1,103 @@
-"""Safepoint: persistent, encrypted checkpoint workspaces for AI agents."""
+"""Safepoint: persistent, encrypted checkpoint workspaces for AI agents.
+
+from safepoint import Store
+
+async with Store.open("~/safepoint") as store:
+    work = store.workspace("release-notes")
+    await work.save({"page": 3}, summary="three pages fetched")
+"""
+
+from safepoint._version import __version__
+from safepoint.crypto.keyring import KeySlot
+from safepoint.errors import (
+    Conflict,
+    Damaged,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    OutcomeUnknown,
+    SafepointError,
+    Unavailable,
+    Unsupported,
+    WrongKey,
+)
+from safepoint.keyfile import default_key_file, default_seen_folder, default_store_path
+from safepoint.log.commit import Patience
+from safepoint.model import (
+    JSON,
+    UNSET,
+    Actor,
+    Blocker,
+    Brief,
+    Checkpoint,
+    CheckpointInfo,
+    CheckpointKind,
+    Decision,
+    Event,
+    InFlight,
+    Limits,
+    Marked,
+    Page,
+    Plan,
+    PlannedStep,
+    Progress,
+    Saved,
+    Started,
+    Step,
+    StepStatus,
+    Unset,
+    WorkspaceInfo,
+    WorkspaceStatus,
+)
+from safepoint.objects.base import ObjectStore
+from safepoint.store import Store
+from safepoint.workspace import Workspace
+
+__all__ = [
+    "Store",
+    "Workspace",
+    # values
+    "JSON",
+    "UNSET",
+    "Actor",
+    "Blocker",
+    "Brief",
+    "Checkpoint",
+    "CheckpointInfo",
+    "CheckpointKind",
+    "Decision",
+    "Event",
+    "InFlight",
+    "KeySlot",
+    "Limits",
+    "Marked",
+    "ObjectStore",
+    "Page",
+    "Patience",
+    "Plan",
+    "PlannedStep",
+    "Progress",
+    "Saved",
+    "Started",
+    "Step",
+    "StepStatus",
+    "Unset",
+    "WorkspaceInfo",
+    "WorkspaceStatus",
+    # errors
+    "Conflict",
+    "Damaged",
+    "InvalidInput",
+    "LimitExceeded",
+    "NotFound",
+    "OutcomeUnknown",
+    "SafepointError",
+    "Unavailable",
+    "Unsupported",
+    "WrongKey",
+    # places on this machine
+    "__version__",
+    "default_key_file",
+    "default_seen_folder",
+    "default_store_path",
+]

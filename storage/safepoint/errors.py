@@ -4,7 +4,7 @@ SafepointError
 ├── InvalidInput (ValueError)      the call is wrong: correct it
 │   └── LimitExceeded              … it is larger than a limit allows
 ├── NotFound (LookupError)         certainly not there
-├── Conflict                       somebody else's change, or your own earlier one, stands against it
+├── Conflict                       an earlier change, yours or another's, stands against it
 ├── Unavailable (OSError)          the store cannot be reached, read or written now
 │   └── OutcomeUnknown             … and a write may or may not have happened
 ├── WrongKey                       the data is there, this key does not open it
@@ -89,7 +89,5 @@ class Unsupported(SafepointError):
     default_code = "unsupported"
 
 
-def _rebuild(
-    kind: type[SafepointError], message: str, hint: str, code: str
-) -> SafepointError:
+def _rebuild(kind: type[SafepointError], message: str, hint: str, code: str) -> SafepointError:
     return kind(message, hint=hint, code=code)

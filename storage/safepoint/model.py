@@ -35,7 +35,7 @@ __all__ = [
     "WorkspaceStatus",
 ]
 
-JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | dict[str, JSON] | None"
 T = TypeVar("T")
 
 

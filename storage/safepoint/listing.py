@@ -1,0 +1,177 @@
+"""Pages over one workspace: checkpoints across blocks, commits, steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from difflib import get_close_matches
+
+from safepoint.errors import Conflict, InvalidInput, NotFound
+from safepoint.format.document import CheckpointEntry, Document, StepEntry, result_region
+from safepoint.format.jsontext import decode_json
+from safepoint.format.keys import block_of, last_of_block
+from safepoint.log.log import Log
+from safepoint.log.progress import idempotency_key, status_of
+from safepoint.log.transitions.base import when
+from safepoint.model import Actor, CheckpointInfo, CheckpointKind, Event, Page, Step, StepStatus
+
+__all__ = ["Listing", "check_limit"]
+
+MAX_LIMIT = 1000
+_EXPLAINED = 10
+
+
+def check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidInput(f"limit must be 1 to {MAX_LIMIT}", hint="Page on with the cursor.")
+
+
+class Listing:
+    """Cursors are the version, or the step's position, that the next page begins after."""
+
+    def __init__(self, name: str, log: Log) -> None:
+        self._name = name
+        self._log = log
+
+    async def checkpoints(
+        self, head: Document, *, limit: int, cursor: str | None
+    ) -> Page[CheckpointInfo]:
+        check_limit(limit)
+        before = _position(cursor, head.version + 1)
+        found: list[CheckpointEntry] = []
+        async for entry in self._entries(head, before):
+            found.append(entry)
+            if len(found) > limit:
+                break
+        items = tuple(_info(entry) for entry in found[:limit])
+        return Page(items, str(items[-1].version) if len(found) > limit else None)
+
+    async def version_of_label(self, head: Document, label: str) -> int:
+        """The newest checkpoint with this label. Raises NotFound, naming the closest labels."""
+        labels: dict[str, None] = {}
+        async for entry in self._entries(head, head.version + 1):
+            if entry.label == label:
+                return entry.version
+            if entry.label is not None:
+                labels[entry.label] = None
+        close = get_close_matches(label, list(labels), n=3) or list(labels)[:3]
+        raise NotFound(
+            f"workspace {self._name!r} has no checkpoint labelled {label!r}",
+            hint=f"Its labels include {', '.join(map(repr, close))}."
+            if close
+            else "No checkpoint of it has a label; list_checkpoints shows the versions.",
+            code="label_not_found",
+        )
+
+    async def history(self, head: int, *, limit: int, cursor: str | None) -> Page[Event]:
+        check_limit(limit)
+        newest = min(_position(cursor, head + 1) - 1, head)
+        oldest = max(1, newest - limit + 1)
+        events = await self._events(range(newest, oldest - 1, -1))
+        return Page(events, str(oldest) if events and oldest > 1 else None)
+
+    def steps(
+        self, document: Document, now_ms: int, *, status: str | None, limit: int, cursor: str | None
+    ) -> Page[Step]:
+        check_limit(limit)
+        if status is not None and status not in list(StepStatus):
+            raise InvalidInput(
+                f"status must be one of {', '.join(StepStatus)}", hint="Leave it out for all steps."
+            )
+        first = _position(cursor, 0)
+        items: list[Step] = []
+        for position, (name, entry) in enumerate(document.steps.items()):
+            if position < first or status not in (None, status_of(entry, now_ms)):
+                continue
+            if len(items) == limit:
+                return Page(tuple(items), str(position))
+            items.append(self._step(document, name, entry, now_ms))
+        return Page(tuple(items))
+
+    async def explain(self, conflict: Conflict, expected: int) -> Conflict:
+        """The same conflict, telling what was committed since `expected`."""
+        head = (await self._log.head()).version
+        if expected > head:
+            since = f"Version {expected} does not exist."
+        else:
+            events = await self._events(range(head, max(expected, head - _EXPLAINED), -1))
+            lines = [f"{event.version} {_words(event)}" for event in reversed(events)]
+            more = head - expected - len(events)
+            since = f"Since then: {f'{more} earlier; ' if more > 0 else ''}{'; '.join(lines)}."
+        return Conflict(f"{conflict.message}. {since}", hint=conflict.hint, code=conflict.code)
+
+    async def _entries(self, head: Document, before: int) -> AsyncIterator[CheckpointEntry]:
+        """Checkpoints below version `before`, newest first, block by block."""
+        block = block_of(min(head.version, max(1, before - 1)))
+        while block >= 0:
+            last = last_of_block(block)
+            document = head if last >= head.version else await self._log.document(last)
+            for entry in reversed(document.checkpoints):
+                if entry.version < before:
+                    yield entry
+            block -= 1
+
+    async def _events(self, versions: range) -> tuple[Event, ...]:
+        opened = await asyncio.gather(*(self._log.record(version) for version in versions))
+        events = []
+        for record, size in opened:
+            detail = dict(record.event)
+            actor = detail.pop("actor", {})
+            kind = str(detail.pop("kind", "unknown"))
+            known = actor if isinstance(actor, dict) else {}
+            events.append(
+                Event(record.version, when(record.at_ms), kind, detail, Actor(**known), size)  # type: ignore[arg-type]
+            )
+        return tuple(events)
+
+    def _step(self, document: Document, name: str, entry: StepEntry, now_ms: int) -> Step:
+        stored = document.regions.get(result_region(name))
+        return Step(
+            name=name,
+            status=status_of(entry, now_ms),
+            title=entry.title,
+            after=entry.after,
+            attempts=entry.attempts,
+            idempotency_key=idempotency_key(self._name, document.run, name),
+            fencing_token=entry.token if entry.status == "running" else None,
+            lease_until=None if entry.lease_ms is None else when(entry.lease_ms),
+            holder=entry.holder,
+            started_at=None if entry.started_ms is None else when(entry.started_ms),
+            finished_at=None if entry.finished_ms is None else when(entry.finished_ms),
+            result=None if stored is None else decode_json(stored),
+            result_bytes=len(stored or b""),
+            error=entry.error,
+            retryable=entry.retryable,
+            retry_at=None if entry.retry_ms is None else when(entry.retry_ms),
+            summary=entry.summary,
+        )
+
+
+def _info(entry: CheckpointEntry) -> CheckpointInfo:
+    return CheckpointInfo(
+        version=entry.version,
+        run=entry.run,
+        saved_at=when(entry.at_ms),
+        kind=CheckpointKind(entry.kind),
+        label=entry.label,
+        summary=entry.summary,
+        step=entry.step,
+        state_bytes=entry.size,
+        sha256=entry.sha256,
+        saved_by=entry.actor,
+    )
+
+
+def _words(event: Event) -> str:
+    what = event.detail.get("step") or event.detail.get("label")
+    return f"{event.kind}{f' {what!r}' if what else ''} by {event.actor.name}"
+
+
+def _position(cursor: str | None, default: int) -> int:
+    if cursor is None:
+        return default
+    if cursor.isascii() and cursor.isdigit() and len(cursor) < 12:
+        return int(cursor)
+    raise InvalidInput(
+        "this cursor is not one that a page gave", hint="Leave the cursor out for the first page."
+    )

@@ -1,0 +1,115 @@
+"""Documents to sealed records and back, for one workspace: its keys, its places, its chain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from safepoint.crypto.envelope import OVERHEAD, Place, Random, seal, unseal
+from safepoint.errors import Damaged, LimitExceeded
+from safepoint.format import delta, document, record
+from safepoint.format.document import Document
+from safepoint.format.keys import base_of, log_key
+from safepoint.format.record import COMMIT_ID_BYTES, Record
+from safepoint.model import Actor
+
+__all__ = ["Codec", "Sealed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A record ready to be put: the object, and the encoded document that it stands for."""
+
+    key: str
+    data: bytes
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Codec:
+    """Pure but for `random`. `secrets` are the workspace's data keys by id; the highest seals."""
+
+    name: str
+    store_id: bytes
+    workspace_id: bytes
+    secrets: Mapping[int, bytes]
+    random: Random
+
+    def seal(
+        self,
+        new: Document,
+        event: dict[str, Any],
+        actor: Actor,
+        *,
+        previous: bytes,
+        base: bytes | None,
+        limit: int,
+    ) -> Sealed:
+        """`base` is the encoded document of `base_of(new.version)`, `previous` the SHA-256 of the
+        record before. Raises LimitExceeded when the document is too large."""
+        encoded = document.encode(new)
+        if len(encoded) > min(limit, delta.MAX_DOCUMENT_BYTES):
+            raise LimitExceeded(
+                f"the workspace would hold {len(encoded):,} bytes in state and results; "
+                f"the limit is {limit:,}",
+                hint="Keep results short and large data out of the state (as artifacts).",
+            )
+        key = log_key(self.name, new.version)
+        packed = record.pack(
+            Record(
+                version=new.version,
+                at_ms=new.updated_ms,
+                base=base_of(new.version) or 0,
+                commit_id=self.random(COMMIT_ID_BYTES),
+                previous=previous,
+                document_length=len(encoded),
+                document_digest=hashlib.sha256(encoded).digest(),
+                event={**event, "actor": asdict(actor)},
+                delta=delta.compress(encoded, base),
+            ),
+            overhead=OVERHEAD,
+        )
+        key_id = max(self.secrets)
+        data = seal(self.secrets[key_id], key_id, self._place(key), packed, random=self.random)
+        return Sealed(key, data, encoded)
+
+    def open(self, version: int, data: bytes) -> Record:
+        """The record of `version` from the object's bytes. Raises Damaged or Unsupported."""
+        key = log_key(self.name, version)
+        try:
+            opened = record.unpack(unseal(self.secrets, self._place(key), data))
+        except ValueError as error:
+            raise _damaged(key, str(error)) from None
+        if opened.version != version or opened.base != (base_of(version) or 0):
+            raise _damaged(key, "it is not the record of this version")
+        return opened
+
+    def rebuild(self, opened: Record, base: bytes | None) -> bytes:
+        """The encoded document of a record, from that of its base. Raises Damaged."""
+        key = log_key(self.name, opened.version)
+        try:
+            encoded = delta.decompress(opened.delta, base, opened.document_length)
+        except ValueError as error:
+            raise _damaged(key, f"its document cannot be rebuilt: {error}") from None
+        if hashlib.sha256(encoded).digest() != opened.document_digest:
+            raise _damaged(key, "its rebuilt document has another digest than the one recorded")
+        return encoded
+
+    def decode(self, version: int, encoded: bytes) -> Document:
+        try:
+            return document.decode(encoded)
+        except ValueError as error:
+            raise _damaged(log_key(self.name, version), str(error)) from None
+
+    def _place(self, key: str) -> Place:
+        return Place(self.store_id, self.workspace_id, "record", key)
+
+
+def _damaged(key: str, why: str) -> Damaged:
+    return Damaged(
+        f"{key} is damaged: {why}",
+        hint="Restore it from a copy of the store.",
+        code="not_authentic",
+    )

@@ -1,0 +1,202 @@
+"""The commit loop: the one way in which a change of a workspace becomes durable.
+
+Take the head, apply the command, seal, put if absent under the next version's key. That put is the
+commit. On a conflict: read what came in between, apply the command again (it may answer
+differently now), put again. A put whose outcome is unknown is settled by reading the key: the same
+bytes there are ours (salt, nonce and commit id are random), other bytes are a conflict, nothing
+there means that the same bytes are sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from safepoint.errors import OutcomeUnknown, SafepointError, Unavailable
+from safepoint.format.document import Document
+from safepoint.format.keys import base_of, keys_key, log_key
+from safepoint.log.codec import Sealed
+from safepoint.log.keys import new_manifest, open_manifest
+from safepoint.log.log import Head, Log, off_loop
+from safepoint.log.transitions.base import Command, Context, Outcome
+from safepoint.model import Actor, Limits
+
+__all__ = ["Committed", "Committer", "Patience"]
+
+R = TypeVar("R")
+
+NOT_DURABLE = "not_durable"  # a failed fsync: asking again would not tell the truth
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a commit goes on against other writers, and against an unclear outcome."""
+
+    contention: float = 60.0
+    unknown: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed(Generic[R]):
+    """The reply, and the head it is true of. `stored_bytes` is 0 when nothing was committed."""
+
+    reply: R
+    head: Head
+    stored_bytes: int
+    conflicts: int
+
+
+class Committer:
+    """Commits to one log. Tasks of this process queue; other processes are met by conflict."""
+
+    def __init__(
+        self, log: Log, *, limits: Limits, clock: Callable[[], datetime], patience: Patience
+    ) -> None:
+        self._log = log
+        self._limits = limits
+        self._clock = clock
+        self._patience = patience
+        self._turn = asyncio.Lock()
+
+    async def commit(self, command: Command[R], actor: Actor, *, size: int = 0) -> Committed[R]:
+        """Apply `command` to the newest version and make the outcome durable.
+
+        Atomic: all of the outcome or nothing. A refusal or a reply without a change is true of a
+        version no older than this call. `size` is that of the command's own data in bytes.
+
+        Raises:
+            SafepointError: what the command raises; nothing was changed.
+            Unavailable: nothing was committed.
+            OutcomeUnknown: it may have been committed.
+        """
+        async with self._turn:
+            give_up = time.monotonic() + self._patience.contention
+            fresh = self._log.known() is None
+            head = self._log.known() or await self._log.head()
+            conflicts = 0
+            while True:
+                context = self._context(head, actor)
+                try:
+                    outcome = await off_loop(size + head.weight, command, head.document, context)
+                except SafepointError:
+                    outcome = None
+                    if fresh:
+                        raise
+                if outcome is not None and outcome.document is not None:
+                    sealed = await self._seal(head, outcome, actor)
+                    if await self._put(sealed, head):
+                        done = self._done(sealed, outcome.document)
+                        return Committed(outcome.reply, done, done.size, conflicts)
+                    conflicts += 1
+                    if time.monotonic() > give_up:
+                        raise Unavailable(
+                            f"workspace {self._log.name!r} has too many writers: nothing was "
+                            f"committed after {conflicts} attempts",
+                            hint="Call again.",
+                            code="contention",
+                        )
+                    await _back_off(conflicts)
+                elif outcome is not None and fresh:
+                    return Committed(outcome.reply, head, 0, conflicts)
+                head, fresh = await self._log.head(), True
+
+    def _context(self, head: Head, actor: Actor) -> Context:
+        now_ms = int(self._clock().timestamp() * 1000)
+        return Context(self._log.name, head.version + 1, now_ms, actor, self._limits)
+
+    async def _seal(self, head: Head, outcome: Outcome[R], actor: Actor) -> Sealed:
+        if self._log.codec is None:
+            await self._make_keys()
+        codec, new = self._log.codec, outcome.document
+        assert codec is not None  # noqa: S101 - made above
+        assert new is not None  # noqa: S101 - the caller has checked
+        base = base_of(new.version)
+        encoded_base = None if base is None else await self._log.encoded(base)
+        return await off_loop(
+            sum(map(len, new.regions.values())),
+            codec.seal,
+            new,
+            outcome.event or {},
+            actor,
+            previous=head.digest,
+            base=encoded_base,
+            limit=self._limits.document_bytes,
+        )
+
+    async def _make_keys(self) -> None:
+        """The workspace manifest: ours, or that of whoever was first."""
+        name, shared = self._log.name, self._log.shared
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        data, keys = new_manifest(shared.keys, name, at=at, random=shared.random)
+        if not await self._settle(keys_key(name, 1), data, None):
+            found = await shared.objects.get(keys_key(name, 1))
+            if found is None:
+                raise Unavailable(
+                    f"the keys of workspace {name!r} vanished while it was made",
+                    hint="Call again.",
+                )
+            keys = open_manifest(shared.keys, name, 1, found)
+        self._log.use_keys(keys)
+
+    async def _put(self, sealed: Sealed, head: Head) -> bool:
+        before = log_key(self._log.name, head.version) if head.version else None
+        return await self._settle(sealed.key, sealed.data, before)
+
+    async def _settle(self, key: str, data: bytes, after: str | None) -> bool:
+        """Put if absent, and find out what happened: True is ours, False another's.
+
+        Raises OutcomeUnknown when that cannot be found out in time, Unavailable when nothing was
+        stored.
+        """
+        objects = self._log.shared.objects
+        give_up = time.monotonic() + self._patience.unknown
+        unknown: OutcomeUnknown | None = None
+        attempt = 0
+        while True:
+            try:
+                if await objects.put(key, data, if_absent=True, after=after):
+                    return True
+                found = await objects.get(key)
+                if found is not None:
+                    return found == data
+            except OutcomeUnknown as error:
+                unknown = error
+                with contextlib.suppress(Unavailable):
+                    found = await objects.get(key)
+                    if found is not None:
+                        return found == data
+            except Unavailable:
+                if unknown is None:
+                    raise
+            late = time.monotonic() > give_up
+            if unknown is None and late:
+                raise Unavailable(f"{key} cannot be written: it comes and goes", hint="Call again.")
+            if unknown is not None and (late or unknown.code == NOT_DURABLE):
+                raise OutcomeUnknown(
+                    f"{key} may or may not have been committed: {unknown.message}",
+                    hint="Load the workspace to see, or repeat the call: with the same "
+                    "request_id, step and contents it has no second effect.",
+                    code=unknown.code,
+                ) from unknown
+            attempt += 1
+            await _back_off(attempt)
+
+    def _done(self, sealed: Sealed, document: Document) -> Head:
+        log = self._log
+        log.keep(document.version, sealed.encoded)
+        if log.codec is not None:
+            log.shared.seen.note(log.codec.workspace_id, document.version)
+        head = Head(document, hashlib.sha256(sealed.data).digest(), len(sealed.data))
+        return log.remember(head)
+
+
+async def _back_off(attempt: int) -> None:
+    """Exponential with full jitter, at most a second: the first retry follows almost at once."""
+    await asyncio.sleep(random.uniform(0, min(1.0, 0.002 * 2 ** min(attempt, 9))))  # noqa: S311

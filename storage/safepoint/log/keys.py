@@ -1,0 +1,110 @@
+"""The workspace manifest: a workspace's id and its data keys, wrapped by the store key."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from safepoint.crypto import manifest
+from safepoint.crypto.envelope import Place, Random, seal, unseal
+from safepoint.crypto.keyring import KEY_BYTES
+from safepoint.errors import Damaged
+from safepoint.format.keys import keys_key
+
+__all__ = ["StoreKeys", "WorkspaceKeys", "new_manifest", "open_manifest"]
+
+KIND = "safepoint workspace"
+ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoreKeys:
+    """An unlocked store."""
+
+    store_id: bytes
+    store_key: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class WorkspaceKeys:
+    """A workspace's id, full name and data keys by id."""
+
+    workspace_id: bytes
+    name: str
+    secrets: Mapping[int, bytes]
+
+
+def new_manifest(
+    store: StoreKeys, name: str, *, at: str, random: Random
+) -> tuple[bytes, WorkspaceKeys]:
+    """The object of generation 1 for a new workspace, and what it holds."""
+    keys = WorkspaceKeys(random(ID_BYTES), name, {1: random(KEY_BYTES)})
+    wrapped = seal(
+        store.store_key, 0, _place(store, keys.workspace_id, "data key", "1"), keys.secrets[1],
+        random=random,
+    )  # fmt: skip
+    sealed_name = seal(
+        store.store_key, 0, _place(store, keys.workspace_id, "name", ""), name.encode(),
+        random=random,
+    )  # fmt: skip
+    body = {
+        "format": manifest.FORMAT,
+        "kind": KIND,
+        "workspace_id": keys.workspace_id.hex(),
+        "generation": 1,
+        "created_at": at,
+        "name": _text(sealed_name),
+        "keys": [{"id": 1, "created_at": at, "wrapped": _text(wrapped)}],
+    }
+    return manifest.encode(body, store_key=store.store_key, key=keys_key(name, 1)), keys
+
+
+def open_manifest(store: StoreKeys, name: str, generation: int, data: bytes) -> WorkspaceKeys:
+    """Raises Damaged unless `data` is the manifest of this workspace in this store."""
+    key = keys_key(name, generation)
+    body = manifest.decode(data, key=key, kind=KIND)
+    manifest.check_mac(body, store_key=store.store_key, key=key)
+    keys = _unwrap(store, body, key)
+    if keys.name != name:
+        raise Damaged(
+            f"{key} belongs to a workspace of another name",
+            hint="Objects were moved within the store; restore it from a copy.",
+            code="not_authentic",
+        )
+    return keys
+
+
+def name_of(store: StoreKeys, key: str, data: bytes) -> str:
+    """The full name sealed in the manifest that lies under `key`. Raises Damaged."""
+    body = manifest.decode(data, key=key, kind=KIND)
+    manifest.check_mac(body, store_key=store.store_key, key=key)
+    return _unwrap(store, body, key).name
+
+
+def _unwrap(store: StoreKeys, body: dict[str, Any], key: str) -> WorkspaceKeys:
+    outer = {0: store.store_key}
+    workspace_id = bytes.fromhex(body["workspace_id"])
+    secrets = {
+        entry["id"]: unseal(
+            outer,
+            _place(store, workspace_id, "data key", str(entry["id"])),
+            _bytes(entry["wrapped"]),
+        )
+        for entry in body["keys"]
+    }
+    sealed_name = unseal(outer, _place(store, workspace_id, "name", ""), _bytes(body["name"]))
+    return WorkspaceKeys(workspace_id, sealed_name.decode(), secrets)
+
+
+def _place(store: StoreKeys, workspace_id: bytes, kind: str, key: str) -> Place:
+    return Place(store.store_id, workspace_id, kind, key)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

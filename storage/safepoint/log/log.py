@@ -1,0 +1,294 @@
+"""Reading one workspace's log: the head, any version's document, any record.
+
+The documents on the head's chain are exactly the bases of the next commits: they stay in the cache.
+A warm reader asks for the version after its head: not there, and what it has is current.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from safepoint.crypto.envelope import Random
+from safepoint.errors import Damaged, NotFound
+from safepoint.format.document import EMPTY, Document
+from safepoint.format.keys import (
+    chain_of,
+    generation_of,
+    keys_folder,
+    log_folder,
+    log_key,
+    version_of,
+)
+from safepoint.format.record import NO_PREVIOUS, Record, is_torn
+from safepoint.log.cache import DocumentCache
+from safepoint.log.codec import Codec
+from safepoint.log.keys import StoreKeys, WorkspaceKeys, open_manifest
+from safepoint.log.seen import SeenHeads
+from safepoint.objects.base import ObjectStore, SetsAside
+
+__all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "off_loop"]
+
+logger = logging.getLogger("safepoint")
+
+LARGE_BYTES = 256 * 1024
+_MAX_STEPS_FORWARD = 8
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def off_loop(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call it here, or in a thread when it works on more than 256 KiB."""
+    if size > LARGE_BYTES:
+        return await asyncio.to_thread(function, *args, **kwargs)
+    return function(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest version known: version 0 with the empty document while there is none."""
+
+    document: Document
+    digest: bytes
+    size: int
+
+    @property
+    def version(self) -> int:
+        return self.document.version
+
+    @property
+    def weight(self) -> int:
+        """Bytes of clients' data in the document."""
+        return sum(map(len, self.document.regions.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the workspaces of one open store share."""
+
+    objects: ObjectStore
+    keys: StoreKeys
+    cache: DocumentCache
+    seen: SeenHeads
+    random: Random
+
+
+class Log:
+    """One workspace's log. Reads are linearizable; tasks may share it."""
+
+    def __init__(self, name: str, shared: Shared) -> None:
+        self.name = name
+        self.shared = shared
+        self.torn: list[str] = []
+        self.codec: Codec | None = None
+        self._head: Head | None = None
+
+    async def head(self) -> Head:
+        """The newest version, as of no earlier than this call.
+
+        Raises:
+            Damaged: a record that it needs does not open, or the store is older than it was.
+            Unavailable: the store cannot be read.
+        """
+        head = self._head
+        if head is None or self.codec is None:
+            return await self._cold()
+        for _ in range(_MAX_STEPS_FORWARD):
+            data = await self.shared.objects.get(log_key(self.name, head.version + 1))
+            if data is None:
+                return self.remember(head)
+            following = await self._follow(head, data)
+            if following is None:
+                return self.remember(head)
+            head = following
+        return await self._cold()
+
+    @property
+    def weight(self) -> int:
+        """Bytes of clients' data that the head holds in memory."""
+        return self._head.weight if self._head else 0
+
+    def known(self) -> Head | None:
+        """The newest version that this process has seen, without asking the store."""
+        return self._head
+
+    def remember(self, head: Head) -> Head:
+        """Keep the newer of `head` and what is known, and return `head`."""
+        if self._head is None or head.version > self._head.version:
+            self._head = head
+        return head
+
+    async def document(self, version: int) -> Document:
+        """What the workspace was at `version`.
+
+        Raises NotFound when there is no such version, Damaged when it cannot be rebuilt.
+        """
+        head = await self.head()
+        if version == head.version:
+            return head.document
+        if not 1 <= version < head.version or self.codec is None:
+            raise NotFound(
+                f"workspace {self.name!r} has no version {version}; its newest is {head.version}",
+                hint="list_checkpoints (or `safepoint history`) shows the versions there are.",
+                code="version_not_found",
+            )
+        encoded = await self.encoded(version)
+        return await off_loop(len(encoded), self.codec.decode, version, encoded)
+
+    async def record(self, version: int) -> tuple[Record, int]:
+        """The record of an existing version, and its size in stored bytes."""
+        data = await self._fetch(version)
+        return await off_loop(len(data), self._codec.open, version, data), len(data)
+
+    async def encoded(self, version: int) -> bytes:
+        """The encoded document of an existing version: from the cache, or rebuilt."""
+        codec, cache = self._codec, self.shared.cache
+        wanted: list[int] = []
+        encoded: bytes | None = None
+        for one in reversed(chain_of(version)):
+            encoded = cache.get(codec.workspace_id, one)
+            if encoded is not None:
+                break
+            wanted.append(one)
+        fetched = await asyncio.gather(*(self._fetch(one) for one in wanted))
+        for one, data in reversed(list(zip(wanted, fetched, strict=True))):
+            encoded = await off_loop(
+                len(data) + len(encoded or b""), self._open, one, data, encoded
+            )
+        assert encoded is not None  # noqa: S101 - a chain has at least one version
+        return encoded
+
+    def keep(self, version: int, encoded: bytes) -> None:
+        self.shared.cache.put(self._codec.workspace_id, version, encoded)
+
+    @property
+    def _codec(self) -> Codec:
+        assert self.codec is not None  # noqa: S101 - set before any version is known
+        return self.codec
+
+    def _open(self, version: int, data: bytes, base: bytes | None) -> bytes:
+        encoded = self._codec.rebuild(self._codec.open(version, data), base)
+        self.keep(version, encoded)
+        return encoded
+
+    async def _fetch(self, version: int) -> bytes:
+        key = log_key(self.name, version)
+        data = await self.shared.objects.get(key)
+        if data is None:
+            raise Damaged(
+                f"{key} is missing, though later versions exist",
+                hint="Records were deleted from the store; restore them from a copy.",
+                code="missing_record",
+            )
+        return data
+
+    async def _follow(self, head: Head, data: bytes) -> Head | None:
+        """The head after `head`, whose record is `data`; None when that is only a stump."""
+        version, codec = head.version + 1, self._codec
+        try:
+            record = await off_loop(len(data), codec.open, version, data)
+        except Damaged:
+            if await self._set_aside(version, data):
+                return None
+            raise
+        if record.previous != head.digest:
+            raise Damaged(
+                f"{log_key(self.name, version)} does not follow version {head.version}",
+                hint="The log was altered, or restored in parts; restore it whole from a copy.",
+                code="broken_chain",
+            )
+        base = await self.encoded(record.base) if record.base else None
+        encoded = await off_loop(record.document_length, codec.rebuild, record, base)
+        self.keep(version, encoded)
+        document = await off_loop(len(encoded), codec.decode, version, encoded)
+        return Head(document, hashlib.sha256(data).digest(), len(data))
+
+    async def _cold(self) -> Head:
+        """The newest version from nothing, in two round trips: list, then fetch in parallel."""
+        objects = self.shared.objects
+        newest, generations = await asyncio.gather(
+            objects.list(log_folder(self.name), limit=1), objects.list(keys_folder(self.name))
+        )
+        version = version_of(newest[0]) if newest else 0
+        chain = chain_of(version) if version else ()
+        _, fetched = await asyncio.gather(
+            self._load_keys(generations), asyncio.gather(*(self._fetch(one) for one in chain))
+        )
+        if version == 0:
+            return await self._checked(Head(EMPTY, NO_PREVIOUS, 0))
+        if self.codec is None:
+            raise Damaged(
+                f"{keys_folder(self.name)} has no keys, though the workspace has versions",
+                hint="Without its keys nothing opens; restore them from a copy of the store.",
+                code="missing_keys",
+            )
+        try:
+            await off_loop(len(fetched[-1]), self.codec.open, version, fetched[-1])
+        except Damaged:
+            if await self._set_aside(version, fetched[-1]):
+                return await self._cold()
+            raise
+        encoded: bytes | None = None
+        for one, data in zip(chain, fetched, strict=True):
+            size = len(data) + len(encoded or b"")
+            encoded = await off_loop(size, self._open, one, data, encoded)
+        assert encoded is not None  # noqa: S101 - a chain has at least one version
+        document = await off_loop(len(encoded), self.codec.decode, version, encoded)
+        digest = hashlib.sha256(fetched[-1]).digest()
+        return self.remember(await self._checked(Head(document, digest, len(fetched[-1]))))
+
+    async def _load_keys(self, generations: list[str]) -> None:
+        if not generations:
+            return
+        key, shared = generations[-1], self.shared
+        data = await shared.objects.get(key)
+        if data is None:
+            raise Damaged(
+                f"{key} is missing, though it was listed",
+                hint="Restore it from a copy of the store.",
+                code="missing_keys",
+            )
+        self.use_keys(open_manifest(shared.keys, self.name, generation_of(key), data))
+
+    def use_keys(self, keys: WorkspaceKeys) -> None:
+        store_id, random = self.shared.keys.store_id, self.shared.random
+        self.codec = Codec(self.name, store_id, keys.workspace_id, keys.secrets, random)
+
+    async def _checked(self, head: Head) -> Head:
+        """`head`, unless this user has seen a newer one: then the store was rolled back."""
+        if self.codec is None:
+            return head
+        seen = await self.shared.seen.version(self.codec.workspace_id)
+        if head.version < seen:
+            raise Damaged(
+                f"workspace {self.name!r} is at version {head.version}, but version {seen} was "
+                "seen before: records were deleted, or an old copy of the store was put back",
+                hint="Restore the newer records. To go on from the old copy on purpose, delete "
+                f"the file {self.codec.workspace_id.hex()} in Safepoint's state folder "
+                "(`safepoint doctor` shows it).",
+                code="rolled_back",
+            )
+        # The newest record may not be durable yet when another process is writing it; the one
+        # before it is.
+        self.shared.seen.note(self.codec.workspace_id, head.version - 1)
+        return head
+
+    async def _set_aside(self, version: int, data: bytes) -> bool:
+        """Whether `data` was the stump of a commit that a power loss cut, now out of the way."""
+        objects, key = self.shared.objects, log_key(self.name, version)
+        if not (isinstance(objects, SetsAside) and is_torn(data)):
+            return False
+        if await self.shared.seen.version(self._codec.workspace_id) >= version:
+            return False  # it had been acknowledged: this is damage
+        if await objects.get(log_key(self.name, version + 1)) is not None:
+            return False
+        moved = await objects.set_aside(key, data)
+        if moved is not None:
+            self.torn.append(moved)
+            logger.warning("torn record %s was never acknowledged; set aside as %s", key, moved)
+        return True

@@ -1,0 +1,19 @@
+"""What each command means: pure functions from a document and a context to an outcome."""
+
+from safepoint.log.transitions.base import NO_CHANGE, Command, Context, Outcome, StateChange
+from safepoint.log.transitions.mark import Mark
+from safepoint.log.transitions.plan import PlanSteps
+from safepoint.log.transitions.save import Save
+from safepoint.log.transitions.start import Start
+
+__all__ = [
+    "NO_CHANGE",
+    "Command",
+    "Context",
+    "Mark",
+    "Outcome",
+    "PlanSteps",
+    "Save",
+    "Start",
+    "StateChange",
+]

@@ -1,0 +1,170 @@
+"""What commands share: context, outcome, a change of state, and the checkpoint it makes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, Generic, Protocol, TypeVar
+
+from safepoint.errors import InvalidInput, LimitExceeded
+from safepoint.format.document import STATE, CheckpointEntry, Document
+from safepoint.format.jsontext import decode_json, encode_json
+from safepoint.format.keys import index_in_block
+from safepoint.log.patch import merge_patch
+from safepoint.model import JSON, UNSET, Actor, Limits, Unset
+
+__all__ = [
+    "NO_CHANGE",
+    "Command",
+    "Context",
+    "Outcome",
+    "StateChange",
+    "advance",
+    "checkpoint",
+    "check_text",
+    "closest",
+    "fingerprint",
+    "when",
+]
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The world at the moment of a command. `version` is what a commit would become."""
+
+    workspace: str
+    version: int
+    now_ms: int
+    actor: Actor
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[R_co]):
+    """A reply and, when something is to change, the new document and the event for the record."""
+
+    reply: R_co
+    document: Document | None = None
+    event: dict[str, Any] | None = None
+
+
+class Command(Protocol[R_co]):
+    """A change, or the finding that none is needed. Pure: it is applied again after a conflict."""
+
+    def __call__(self, document: Document, context: Context) -> Outcome[R_co]:
+        """Raises SafepointError when the command is refused; nothing is changed then."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A new state as JSON bytes, or an RFC 7396 merge patch to the present one, or neither."""
+
+    whole: bytes | None = None
+    patch: JSON | Unset = UNSET
+
+    @property
+    def given(self) -> bool:
+        return self.whole is not None or not isinstance(self.patch, Unset)
+
+    def apply(self, document: Document, limits: Limits) -> Document:
+        """The document with the new state in it. Raises InvalidInput or LimitExceeded."""
+        if not self.given:
+            return document
+        state = self.whole
+        if state is None:
+            present = {} if document.state is None else decode_json(document.state)
+            patched = merge_patch(present, self.patch)
+            state = encode_json(patched, max_depth=limits.depth)
+        if len(state) > limits.state_bytes:
+            raise LimitExceeded(
+                f"the state has {len(state):,} bytes; the limit is {limits.state_bytes:,}",
+                hint="Keep large or finished parts out of the state: save files as artifacts, "
+                "results with mark_step_done, and only what is needed to go on in the state.",
+            )
+        digest = hashlib.sha256(state).hexdigest()
+        regions = {STATE: state, **{n: d for n, d in document.regions.items() if n != STATE}}
+        return replace(document, regions=regions, state_sha256=digest)
+
+
+NO_CHANGE = StateChange()
+
+
+def advance(document: Document, context: Context, **changes: Any) -> Document:
+    """The next version: the document with `changes`; a new block begins with an empty index."""
+    begins_block = index_in_block(context.version) == 0
+    return replace(
+        document,
+        version=context.version,
+        created_ms=document.created_ms or context.now_ms,
+        updated_ms=context.now_ms,
+        checkpoints=() if begins_block else document.checkpoints,
+        **changes,
+    )
+
+
+def checkpoint(
+    document: Document,
+    context: Context,
+    *,
+    kind: str,
+    label: str | None,
+    summary: str | None,
+    step: str | None,
+) -> tuple[Document, CheckpointEntry]:
+    """`document` (already advanced) with a checkpoint of its state in the index, and the entry."""
+    entry = CheckpointEntry(
+        version=context.version,
+        run=document.run,
+        at_ms=context.now_ms,
+        kind=kind,
+        label=label,
+        summary=summary,
+        step=step,
+        size=len(document.state or b""),
+        sha256=document.state_sha256,
+        actor=context.actor,
+    )
+    return replace(document, checkpoints=(*document.checkpoints, entry), latest=entry), entry
+
+
+def fingerprint(*parts: object) -> str:
+    """A digest that is the same exactly for the same parts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else repr(part).encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:32]
+
+
+def check_text(value: str | None, what: str, *, limit: int, unit: str = "bytes") -> None:
+    """Raises LimitExceeded or InvalidInput unless `value` is Unicode text of at most `limit`."""
+    if value is None:
+        return
+    try:
+        size = len(value.encode()) if unit == "bytes" else len(value)
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            f"the {what} holds a lone surrogate, which is not Unicode text",
+            hint=f"Send the {what} as valid Unicode.",
+            code="bad_text",
+        ) from None
+    if size > limit:
+        raise LimitExceeded(
+            f"the {what} has {size:,} {unit}; the limit is {limit:,}",
+            hint=f"Shorten the {what}; details belong into the state.",
+        )
+
+
+def closest(name: str, names: Any) -> str:
+    """`Did you mean …?` with up to three of `names`, or nothing."""
+    found = get_close_matches(name, list(names), n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(repr(n) for n in found)}? " if found else ""
+
+
+def when(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -1,0 +1,110 @@
+"""plan_steps: declare steps in order, with what each depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from safepoint.errors import InvalidInput, LimitExceeded
+from safepoint.format.document import Document, StepEntry
+from safepoint.log.transitions.base import Context, Outcome, advance, check_text, closest
+from safepoint.model import Limits, PlannedStep
+
+__all__ = ["PlanSteps", "check_step_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSteps:
+    """New steps join at the end, known ones keep their place, status and history; none is removed.
+
+    The reply is the names added and the names known before. Planning the same again changes
+    nothing.
+    """
+
+    steps: tuple[PlannedStep, ...]
+    goal: str | None = None
+
+    def __call__(
+        self, document: Document, context: Context
+    ) -> Outcome[tuple[tuple[str, ...], tuple[str, ...]]]:
+        self._check(context.limits)
+        steps = dict(document.steps)
+        for planned in self.steps:
+            entry = steps.get(planned.name, StepEntry())
+            title = entry.title if planned.title is None else planned.title
+            steps[planned.name] = replace(entry, title=title, after=planned.after)
+        if len(steps) > context.limits.steps:
+            raise LimitExceeded(
+                f"the run would have {len(steps):,} steps; the limit is {context.limits.steps:,}",
+                hint="Plan coarser steps, or split the work over several workspaces.",
+            )
+        _check_order(steps, {planned.name for planned in self.steps})
+        added = tuple(p.name for p in self.steps if p.name not in document.steps)
+        kept = tuple(p.name for p in self.steps if p.name in document.steps)
+        goal = document.goal if self.goal is None else self.goal or None
+        if document.version and steps == document.steps and goal == document.goal:
+            return Outcome((added, kept))
+        new = advance(document, context, steps=steps, goal=goal)
+        event = {"kind": "plan", "added": len(added), "steps": len(steps)}
+        return Outcome((added, kept), new, event)
+
+    def _check(self, limits: Limits) -> None:
+        check_text(self.goal, "goal", limit=limits.summary_bytes)
+        if not self.steps and self.goal is None:
+            raise InvalidInput(
+                "there is nothing to plan: steps is empty and no goal is given",
+                hint='Give steps such as [{"name": "fetch"}, {"name": "report", '
+                '"after": ["fetch"]}].',
+            )
+        seen: set[str] = set()
+        for planned in self.steps:
+            check_step_name(planned.name, limits)
+            check_text(planned.title, "step title", limit=limits.summary_bytes)
+            if planned.name in seen:
+                raise InvalidInput(
+                    f"step {planned.name!r} is planned twice", hint="Give each step one name."
+                )
+            seen.add(planned.name)
+
+
+def check_step_name(name: str, limits: Limits) -> None:
+    """Raises InvalidInput for a name that is empty, too long or not printable text."""
+    check_text(name, "step name", limit=limits.step_chars, unit="characters")
+    if not name or not name.isprintable() or name != name.strip():
+        raise InvalidInput(
+            "a step name must be printable text without spaces at its ends, and not empty",
+            hint="Use a short name such as 'fetch-pages'.",
+            code="bad_name",
+        )
+
+
+def _check_order(steps: Mapping[str, StepEntry], planned: set[str]) -> None:
+    """Raises InvalidInput for a dependency on nothing or on itself, directly or in a circle."""
+    for name in planned:
+        for needed in steps[name].after:
+            if needed not in steps:
+                raise InvalidInput(
+                    f"step {name!r} comes after {needed!r}, which is not a step",
+                    hint=f"{closest(needed, steps)}Plan both in one call, or name existing steps.",
+                    code="unknown_step",
+                )
+    settled: set[str] = set()
+    for first in planned:
+        trail: dict[str, None] = {}
+        stack = [(first, False)]
+        while stack:
+            name, leaving = stack.pop()
+            if leaving:
+                trail.pop(name)
+                settled.add(name)
+            elif name in trail:
+                circle = [*list(trail)[list(trail).index(name) :], name]
+                raise InvalidInput(
+                    f"these steps wait for each other: {' after '.join(map(repr, circle[:10]))}",
+                    hint="Remove one of the dependencies.",
+                    code="circular_plan",
+                )
+            elif name not in settled:
+                trail[name] = None
+                stack.append((name, True))
+                stack.extend((needed, False) for needed in steps[name].after)

@@ -1,0 +1,274 @@
+"""A workspace: what an agent saves, loads, plans, starts and marks, at any store."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from safepoint.brief import brief_of
+from safepoint.errors import Conflict, InvalidInput, NotFound
+from safepoint.format.jsontext import decode_json, encode_json
+from safepoint.listing import Listing
+from safepoint.log.commit import Committed
+from safepoint.log.log import Head, off_loop
+from safepoint.log.progress import next_step
+from safepoint.log.registry import OpenLog
+from safepoint.log.transitions import NO_CHANGE, Command, Mark, PlanSteps, Save, Start, StateChange
+from safepoint.log.transitions.base import when
+from safepoint.model import (
+    JSON,
+    UNSET,
+    Actor,
+    Checkpoint,
+    CheckpointInfo,
+    Event,
+    Limits,
+    Marked,
+    Page,
+    Plan,
+    PlannedStep,
+    Saved,
+    Started,
+    Step,
+    Unset,
+)
+
+__all__ = ["Workspace"]
+
+R = TypeVar("R")
+
+
+class Workspace:
+    """One durable task. Made by `Store.workspace`; holds no state of its own, so any number may
+    exist for one name, here and in other processes.
+
+    Every change is one atomic commit, durable when the call returns. Every read is of a version no
+    older than the call. All methods raise `Unavailable` when the store cannot be reached,
+    `Damaged` when what is there is not what was written, and `InvalidInput` for a wrong argument.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        opened: OpenLog,
+        *,
+        actor: Actor,
+        limits: Limits,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.name = name
+        self._opened = opened
+        self._log = opened.log
+        self._actor = actor
+        self._limits = limits
+        self._clock = clock
+        self._listing = Listing(name, opened.log)
+
+    async def save(
+        self,
+        state: JSON | Unset = UNSET,
+        *,
+        patch: JSON | Unset = UNSET,
+        label: str | None = None,
+        summary: str | None = None,
+        next_action: str | None = None,
+        kind: str = "step",
+        step: str | None = None,
+        expected_version: int | None = None,
+        request_id: str | None = None,
+    ) -> Saved:
+        """Save a checkpoint: of `state`, of the present state changed by an RFC 7396 merge
+        `patch`, or, with neither, of the present state as it is.
+
+        `summary` and `next_action` stay until replaced; an empty text clears them. With
+        `expected_version` the save happens only if that is the newest version (0: only if the
+        workspace does not exist). With `request_id` it happens at most once, however often it is
+        repeated; the last 256 such saves are remembered.
+
+        Raises:
+            Conflict: `version_conflict` (tells what changed since) or `request_reused`.
+            LimitExceeded: the state or a text is too large.
+        """
+        change = await self._change(state, patch)
+        command = Save(
+            change, label, summary, next_action, kind, step, expected_version, request_id
+        )  # fmt: skip
+        try:
+            done = await self._commit(command, change)
+        except Conflict as conflict:
+            if conflict.code != "version_conflict" or expected_version is None:
+                raise
+            raise await self._listing.explain(conflict, expected_version) from None
+        entry = done.reply.entry
+        stored = done.stored_bytes
+        if done.reply.repeated:
+            _, stored = await self._log.record(entry.version)
+        return Saved(
+            workspace=self.name,
+            version=entry.version,
+            run=entry.run,
+            saved_at=when(entry.at_ms),
+            label=entry.label,
+            state_bytes=entry.size,
+            stored_bytes=stored,
+            sha256=entry.sha256,
+            repeated=done.reply.repeated,
+        )
+
+    async def load(self, *, version: int | None = None, label: str | None = None) -> Checkpoint:
+        """The workspace as it is, as it was at `version`, or at the newest checkpoint `label`.
+
+        Raises:
+            NotFound: `workspace_not_found`, `version_not_found` or `label_not_found`.
+        """
+        if version is not None and label is not None:
+            raise InvalidInput("version and label exclude each other", hint="Give one of them.")
+        head = await self._existing()
+        if label is not None:
+            version = await self._listing.version_of_label(head.document, label)
+        document = head.document if version is None else await self._log.document(version)
+        brief = brief_of(self.name, document, now_ms=self._now_ms(), head_version=head.version)
+        state = document.state
+        return Checkpoint(
+            version=document.version,
+            brief=brief,
+            state=None if state is None else await off_loop(len(state), decode_json, state),
+            state_json=state or b"",
+            sha256=document.state_sha256,
+        )
+
+    async def checkpoints(
+        self, *, limit: int = 20, cursor: str | None = None
+    ) -> Page[CheckpointInfo]:
+        """The checkpoints, newest first, all the way back. Raises NotFound."""
+        head = await self._existing()
+        return await self._listing.checkpoints(head.document, limit=limit, cursor=cursor)
+
+    async def history(self, *, limit: int = 20, cursor: str | None = None) -> Page[Event]:
+        """Every commit, newest first: one object is read for each. Raises NotFound."""
+        head = await self._existing()
+        return await self._listing.history(head.version, limit=limit, cursor=cursor)
+
+    async def plan_steps(
+        self, steps: Iterable[PlannedStep | str], *, goal: str | None = None
+    ) -> Plan:
+        """Declare steps, in order, and what each comes after; set the goal.
+
+        Idempotent: known steps keep place, status and result, and get the new title and
+        dependencies; new ones join at the end; none is removed (mark it skipped instead).
+
+        Raises:
+            InvalidInput: `unknown_step`, `circular_plan`, `bad_name`.
+            LimitExceeded: too many steps.
+        """
+        planned = tuple(PlannedStep(s) if isinstance(s, str) else s for s in steps)
+        done = await self._commit(PlanSteps(planned, goal))
+        document = done.head.document
+        added, kept = done.reply
+        return Plan(
+            workspace=self.name,
+            version=document.version,
+            run=document.run,
+            added=added,
+            kept=kept,
+            total=len(document.steps),
+            next_step=next_step(document, self._now_ms()),
+        )
+
+    async def start_step(
+        self,
+        step: str,
+        *,
+        input: JSON | Unset = UNSET,
+        lease: timedelta = timedelta(minutes=5),
+        fencing_token: int | None = None,
+    ) -> Started:
+        """Ask to run a step. At most one caller at a time is told to; see `Started`.
+
+        A step that was not planned is declared at the end of the plan. `input` is what the step
+        works on (only its SHA-256 is kept): a later call with another one is refused. The holder
+        renews its lease by passing its `fencing_token`. Safe to repeat: whoever lost the answer
+        is told to wait until the lease ends, and then runs the next attempt.
+
+        Raises:
+            Conflict: `input_changed` or `stale_token`.
+        """
+        digest = None
+        if not isinstance(input, Unset):
+            data = encode_json(input, max_depth=self._limits.depth)
+            digest = hashlib.sha256(data).hexdigest()
+        return (await self._commit(Start(step, lease, digest, fencing_token))).reply
+
+    async def mark_step_done(
+        self,
+        step: str,
+        *,
+        status: str = "done",
+        result: JSON | Unset = UNSET,
+        error: str | None = None,
+        retryable: bool | None = None,
+        retry_after: timedelta | None = None,
+        fencing_token: int | None = None,
+        state: JSON | Unset = UNSET,
+        patch: JSON | Unset = UNSET,
+        summary: str | None = None,
+    ) -> Marked:
+        """Record that a step is `done`, `failed` or `skipped`, and, in the same commit, the state.
+
+        Once only: repeating it answers what was recorded. A failed step may be tried again unless
+        `retryable` is False, not before `retry_after`. The token is needed while a lease runs.
+
+        Raises:
+            NotFound: `step_not_found`.
+            Conflict: `already_recorded` (with other contents), `stale_token`, `token_required`.
+            LimitExceeded: the result, state or a text is too large.
+        """
+        change = await self._change(state, patch)
+        data = (
+            None if isinstance(result, Unset) else encode_json(result, max_depth=self._limits.depth)
+        )
+        command = Mark(
+            step, status, data, error, retryable, retry_after, fencing_token, change, summary
+        )
+        return (await self._commit(command, change)).reply
+
+    async def steps(
+        self, *, status: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> Page[Step]:
+        """The steps in plan order, all or those of one status. Raises NotFound."""
+        document = (await self._existing()).document
+        return self._listing.steps(
+            document, self._now_ms(), status=status, limit=limit, cursor=cursor
+        )
+
+    async def _commit(self, command: Command[R], change: StateChange = NO_CHANGE) -> Committed[R]:
+        return await self._opened.committer.commit(
+            command, self._actor, size=len(change.whole or b"")
+        )
+
+    async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
+        if not isinstance(state, Unset) and not isinstance(patch, Unset):
+            raise InvalidInput("state and patch exclude each other", hint="Give one of them.")
+        depth = self._limits.depth
+        if not isinstance(patch, Unset):
+            encode_json(patch, max_depth=depth)
+            return StateChange(patch=patch)
+        if isinstance(state, Unset):
+            return StateChange()
+        return StateChange(whole=await asyncio.to_thread(encode_json, state, max_depth=depth))
+
+    async def _existing(self) -> Head:
+        head = await self._log.head()
+        if head.version == 0:
+            raise NotFound(
+                f"there is no workspace {self.name!r} in this store",
+                hint="It begins with its first save_checkpoint, plan_steps or start_step.",
+                code="workspace_not_found",
+            )
+        return head
+
+    def _now_ms(self) -> int:
+        return int(self._clock().timestamp() * 1000)
