@@ -55,14 +55,14 @@ def create_server(store: Store, settings: Settings, *, transport: str = "memory"
 
 
 async def _refuse_odd_arguments(
-    context: ServerRequestContext[Any, Any], call_next: CallNext
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
     """Arguments that are not an object are told to the model, not only to its client."""
-    params = context.params or {}
-    if context.method == "tools/call" and not isinstance(params.get("arguments") or {}, dict):
+    params = ctx.params or {}
+    if ctx.method == "tools/call" and not isinstance(params.get("arguments") or {}, dict):
         text = "The arguments are not a JSON object. Call again with one. [invalid_arguments]"
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
-    return await call_next(context)
+    return await call_next(ctx)
 
 
 async def serve_stdio(settings: Settings) -> None:

@@ -60,33 +60,33 @@ def credential_paths(value: Any, root: str = "state") -> list[str]:
     """Paths, such as `state.servers[2].password`, of at most five values that look like
     credentials. Any depth; a value that is no JSON is passed over."""
     found: list[str] = []
-    pending: list[tuple[str, Any]] = [(root, value)]
-    while pending:
-        path, item = pending.pop()
+    pending: list[tuple[str, str, Any]] = [(root, "", value)]
+    while pending and len(found) < MAX_PATHS:
+        path, name, item = pending.pop()
         if isinstance(item, str):
-            if _is_credential(path, item):
+            if _is_credential(name, item):
                 found.append(path[:MAX_PATH_CHARS])
-                if len(found) == MAX_PATHS:
-                    break
-        elif isinstance(item, dict | list | tuple):
+        else:
             pending.extend(_children(path, item))
     return sorted(found)
 
 
-def _children(path: str, item: Any) -> Iterator[tuple[str, Any]]:
+def _children(path: str, item: Any) -> Iterator[tuple[str, str, Any]]:
+    """Path, key and value of what lies in `item`; a path that is long already grows no further."""
+    room = len(path) < MAX_PATH_CHARS
     if isinstance(item, dict):
         for key, child in item.items():
             if isinstance(child, str | dict | list | tuple):
-                yield f"{path}.{key}" if len(path) < MAX_PATH_CHARS else path, child
-    else:
+                yield f"{path}.{key}" if room else path, str(key), child
+    elif isinstance(item, list | tuple):
         for index, child in enumerate(item):
             if isinstance(child, str | dict | list | tuple):
-                yield f"{path}[{index}]" if len(path) < MAX_PATH_CHARS else path, child
+                yield f"{path}[{index}]" if room else path, "", child
 
 
-def _is_credential(path: str, text: str) -> bool:
+def _is_credential(name: str, text: str) -> bool:
     if any(mark in text for mark in MARKS) and VALUE.search(text):
         return True
-    if len(text) < MIN_CHARS or not NAME.fullmatch(path.rpartition(".")[2]):
+    if len(text) < MIN_CHARS or not NAME.fullmatch(name):
         return False
     return not re.search(r"\s", text) and not PLACEHOLDER.fullmatch(text)

@@ -93,7 +93,7 @@ class WorkspacesReply(Reply):
 async def list_workspaces(args: ListWorkspacesArguments, call: Call) -> WorkspacesReply:
     lines, cursor = await fitting_page(
         lambda limit: call.store.workspaces(
-            args.prefix or "", args.status, limit=limit, cursor=args.cursor or None
+            prefix=args.prefix or "", status=args.status, limit=limit, cursor=args.cursor or None
         ),
         _workspace_line,
         args.limit,

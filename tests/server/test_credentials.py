@@ -1,0 +1,59 @@
+"""Credentials in a state are found by where they are, and ordinary text is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from safepoint_server.credentials import credential_paths
+
+A36 = "a1B2" * 9
+
+
+@pytest.mark.parametrize(
+    ("state", "path"),
+    [
+        ({"aws": "AKIA" + "ABCDEFGHIJKLMNOP"}, "state.aws"),
+        ({"log": ["ok", f"using ghp_{A36} now"]}, "state.log[1]"),
+        ({"pem": "-----BEGIN RSA PRIVATE KEY-----\nMIIE"}, "state.pem"),
+        ({"c": {"k": f"sk-ant-api03-{A36}"}}, "state.c.k"),
+        ({"c": f"sk-proj-{A36}"}, "state.c"),
+        ({"c": f"xoxb-1234567890-{A36}"}, "state.c"),
+        ({"db": {"password": "correct-horse-battery"}}, "state.db.password"),
+        ({"API_KEY": "0123456789abcdef"}, "state.API_KEY"),
+        ({"service-access-token": "0123456789abcdef"}, "state.service-access-token"),
+    ],
+)
+def test_a_credential_is_named_by_its_path(state: Any, path: str) -> None:
+    assert credential_paths(state) == [path]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"password": "short"},
+        {"password": "************"},
+        {"password": "<the password>"},
+        {"api_key": "${OPENAI_API_KEY}"},
+        {"password": "ask the user for this one"},
+        {"token": 123456789012, "fencing_token": 7, "next_token": "abcdefghijklmnop"},
+        {"text": "task-force and risk-averse sk-lib AKIA ghp_short"},
+        {"password_policy": "at-least-12-characters"},
+        "plain",
+        None,
+        [],
+        {"sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+    ],
+)
+def test_ordinary_state_gives_no_warning(state: Any) -> None:
+    assert credential_paths(state) == []
+
+
+def test_any_depth_is_searched_and_few_paths_are_told() -> None:
+    deep: Any = {"password": "correct-horse-battery"}
+    for _ in range(5000):
+        deep = [deep]
+    (path,) = credential_paths(deep)
+    assert len(path) <= 120
+    assert len(credential_paths([{"password": "correct-horse-battery"}] * 100)) == 5
