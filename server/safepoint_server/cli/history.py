@@ -41,11 +41,13 @@ def run(args: argparse.Namespace) -> int:
 
 async def _read(args: argparse.Namespace) -> Rows[Event]:
     settings = options.settings(args)
-    async with settings.open_store(options.actor(), create=False) as store:
-        async with found_workspace(store, args.name) as workspace:
-            return await gather(
-                lambda limit, cursor: workspace.history(limit=limit, cursor=cursor), args.limit
-            )
+    async with (
+        settings.open_store(options.actor(), create=False) as store,
+        found_workspace(store, args.name) as workspace,
+    ):
+        return await gather(
+            lambda limit, cursor: workspace.history(limit=limit, cursor=cursor), args.limit
+        )
 
 
 def _row(event: Event) -> tuple[str, ...]:

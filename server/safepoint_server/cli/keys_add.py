@@ -7,7 +7,6 @@ import asyncio
 import getpass
 import os
 import sys
-from pathlib import Path
 
 from safepoint import InvalidInput, KeySlot
 from safepoint_server.cli import options
@@ -28,7 +27,9 @@ written again: any one slot opens the store.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--passphrase", action="store_true", help="add a passphrase")
-    kind.add_argument("--new-key-file", type=Path, metavar="PATH", help="add a key file")
+    kind.add_argument(
+        "--new-key-file", type=options.user_path, metavar="PATH", help="add a key file"
+    )
     parser.add_argument("--label", default="", help="a word on what this slot is for")
     options.add_store_options(parser)
     options.add_json_option(parser)
@@ -57,8 +58,7 @@ async def _add(
         if passphrase is not None:
             added = await store.add_passphrase_slot(passphrase, label=args.label)
         else:
-            path: Path = args.new_key_file
-            added = await store.add_key_file_slot(path.expanduser(), label=args.label)
+            added = await store.add_key_file_slot(args.new_key_file, label=args.label)
         return added, await store.slots()
 
 

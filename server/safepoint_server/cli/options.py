@@ -21,6 +21,7 @@ __all__ = [
     "add_limit_option",
     "add_store_options",
     "settings",
+    "user_path",
 ]
 
 MAX_ROWS = 100_000
@@ -36,7 +37,7 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key-file",
         metavar="PATH",
-        type=Path,
+        type=user_path,
         help="key file (default: $SAFEPOINT_KEY_FILE, else one in your configuration folder)",
     )
 
@@ -53,6 +54,11 @@ def add_limit_option(parser: argparse.ArgumentParser, default: int) -> None:
         metavar="N",
         help=f"at most this many lines, 1 to {MAX_ROWS} (default: {default})",
     )
+
+
+def user_path(text: str) -> Path:
+    """A path as a person types it, with `~`."""
+    return Path(text).expanduser()
 
 
 def _rows(text: str) -> int:

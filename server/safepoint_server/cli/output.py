@@ -29,7 +29,7 @@ def print_json(value: object, file: TextIO | None = None) -> None:
     from safepoint.format.jsontext import encode_json
 
     text = encode_json(_jsonable(value)).decode()
-    print(ascii_json(text), file=file or sys.stdout)
+    (file or sys.stdout).write(ascii_json(text) + "\n")
 
 
 def _jsonable(value: object) -> Any:
@@ -52,9 +52,9 @@ def _jsonable(value: object) -> Any:
 
 def print_error(message: str, hint: str = "") -> None:
     """`error:` and, when there is something to do about it, `hint:` on stderr."""
-    print(f"error: {paragraph(message)}", file=sys.stderr)
+    sys.stderr.write(f"error: {paragraph(message)}\n")
     if hint:
-        print(f"hint: {paragraph(hint)}", file=sys.stderr)
+        sys.stderr.write(f"hint: {paragraph(hint)}\n")
 
 
 def console(file: TextIO | None = None) -> Console:
@@ -117,4 +117,4 @@ def show(made: Table, file: TextIO | None = None) -> None:
     with to.capture() as captured:
         to.print(made)
     text = "\n".join(line.rstrip() for line in captured.get().splitlines())
-    print(text, file=file or sys.stdout)
+    (file or sys.stdout).write(text + "\n")

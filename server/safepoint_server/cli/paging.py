@@ -23,9 +23,7 @@ class Rows(Generic[T]):
     more: bool
 
 
-async def gather(
-    fetch: Callable[[int, str | None], Awaitable[Page[T]]], limit: int
-) -> Rows[T]:
+async def gather(fetch: Callable[[int, str | None], Awaitable[Page[T]]], limit: int) -> Rows[T]:
     """The first `limit` items of `fetch(page size, cursor)`, over as many pages as it takes."""
     items: list[T] = []
     cursor: str | None = None

@@ -7,7 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 from safepoint.model import JSON, Actor
 
-__all__ = ["ago", "ascii_json", "compact", "json_text", "moment", "one_line", "paragraph", "size", "who"]
+__all__ = [
+    "ago",
+    "ascii_json",
+    "compact",
+    "json_text",
+    "moment",
+    "one_line",
+    "paragraph",
+    "size",
+    "who",
+]
 
 # Control characters, the invisible ones that reorder text, line separators, lone surrogates.
 _UNSAFE = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from safepoint_server.cli.lookup import found_workspace
 from safepoint_server.cli.output import console, print_json, show, table
 from safepoint_server.cli.paging import gather
 from safepoint_server.cli.plain import ago, json_text, moment, one_line, paragraph, size, who
+from safepoint_server.view import select
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(_document(shown, whole_state=whole_state, steps_only=args.steps))
     elif whole_state:
-        print(json_text(_pretty(shown.state)))
+        sys.stdout.write(json_text(_pretty(shown.state)) + "\n")
     elif args.steps:
         _print_steps(console(), shown.steps or (), more=False)
     else:
@@ -81,7 +83,7 @@ async def _read(args: argparse.Namespace) -> _Shown:
     ):
         checkpoint = await workspace.load(version=args.version, label=args.label)
         newest = args.version is None and args.label is None
-        state = checkpoint.state if args.select is None else _select(checkpoint, args.select)
+        state = checkpoint.state if args.select is None else select(checkpoint.state, args.select)
         if not newest or args.state or args.select is not None:
             return _Shown(checkpoint, state, None, False)
         limit = options.MAX_ROWS if args.steps or args.json else _FEW_STEPS
@@ -90,23 +92,8 @@ async def _read(args: argparse.Namespace) -> _Shown:
 
 
 async def _steps(workspace: Workspace, limit: int) -> tuple[tuple[Step, ...], bool]:
-    rows = await gather(
-        lambda count, cursor: workspace.steps(limit=count, cursor=cursor), limit
-    )
+    rows = await gather(lambda count, cursor: workspace.steps(limit=count, cursor=cursor), limit)
     return rows.items, rows.more
-
-
-def _select(checkpoint: Checkpoint, expression: str) -> Any:
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        return jmespath.search(expression, checkpoint.state)
-    except JMESPathError as error:
-        raise InvalidInput(
-            f"--select is not a JMESPath expression that fits this state: {error}",
-            hint="for example: --select 'files[0].name'; quote names with other characters",
-        ) from None
 
 
 def _document(shown: _Shown, *, whole_state: bool, steps_only: bool) -> dict[str, Any]:

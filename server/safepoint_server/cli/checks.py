@@ -1,0 +1,189 @@
+"""What doctor looks at: each check says in words what it found. Nothing is left in the store."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import stat
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from safepoint import NotFound, SafepointError, Store, default_key_file
+from safepoint_server.cli import options
+from safepoint_server.cli.paging import gather
+from safepoint_server.cli.plain import moment
+from safepoint_server.settings import Settings
+
+__all__ = ["Finding", "examine", "folder_of"]
+
+_LATE: Final = timedelta(seconds=5)
+_PROBE_FOLDER: Final = "probe"
+_RECORDS_LOOKED_AT: Final = 500
+_OWN_VARIABLES: Final = ("SAFEPOINT_NEW_PASSPHRASE",)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `ok`, `warning` (works, but look at it) or `failed`, and what to do then."""
+
+    name: str
+    status: str
+    detail: str
+    hint: str = ""
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """All checks, in the order in which one failing explains the next."""
+    yield _versions()
+    for finding in _settings(settings):
+        yield finding
+    key = _key_file(settings)
+    if key is not None:
+        yield key
+    try:
+        async with settings.open_store(options.actor(), create=False) as store:
+            slots = await store.slots()
+            opened = f"opened; {len(slots)} key slot{'s' if len(slots) != 1 else ''}"
+            yield Finding("store", "ok", f"{store.url}: {opened}")
+            yield await _writes(store)
+            yield await _clock(store)
+    except NotFound as error:
+        if error.code != "store_not_found":
+            raise
+        yield _not_made_yet(settings)
+    except SafepointError as error:
+        yield Finding("store", "failed", error.message, error.hint)
+
+
+def folder_of(store: str) -> Path | None:
+    """The folder of a store on local disk; None for any other."""
+    parts = urlsplit(store)
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path))
+    if "://" in store:
+        return None
+    return Path(store).expanduser().absolute()
+
+
+def _versions() -> Finding:
+    python = platform.python_version()
+    zstd = "compression.zstd"
+    if sys.version_info < (3, 14):
+        zstd = f"backports.zstd {metadata.version('backports.zstd')}"
+    told = f"safepoint {metadata.version('safepoint')}, Python {python}"
+    told += f", mcp {metadata.version('mcp')}, {zstd}, {platform.system()}"
+    return Finding("versions", "ok", told)
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    own = tuple(f"{name} " for name in _OWN_VARIABLES)
+    told = [warning for warning in settings.warnings if not warning.startswith(own)]
+    return [Finding("settings", "warning", warning) for warning in told]
+
+
+def _key_file(settings: Settings) -> Finding | None:
+    """Whether the key file is there, and readable by its owner alone."""
+    if settings.passphrase is not None:
+        return None
+    path = settings.key_file or default_key_file()
+    if not path.exists():
+        told = f"{path} is not there yet"
+        if settings.key_file is None:
+            return Finding("key file", "ok", f"{told}; it is made with a new store")
+        return Finding("key file", "warning", told, "`safepoint keys init` makes it.")
+    if os.name == "nt":
+        return Finding("key file", "ok", f"{path} (permissions are not checked on Windows)")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return Finding(
+            "key file",
+            "failed",
+            f"{path} can be used by others (mode {mode:04o})",
+            f"Run: chmod 600 {path}",
+        )
+    return Finding("key file", "ok", f"{path} (mode {mode:04o})")
+
+
+def _not_made_yet(settings: Settings) -> Finding:
+    """A store that does not exist is fine if its folder can be made."""
+    folder = folder_of(settings.store)
+    if folder is None:
+        return Finding("store", "ok", f"{settings.store} does not exist yet; made on first use")
+    parent = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        return Finding(
+            "store",
+            "failed",
+            f"{folder} does not exist yet and cannot be made: {parent}: {error.strerror}",
+            "Name another place with --store, or give this user permission to write there.",
+        )
+    return Finding("store", "ok", f"{folder} does not exist yet; made on first use")
+
+
+async def _writes(store: Store) -> Finding:
+    """Two puts of one key on the condition that it is not there: the second must be refused."""
+    key = f"{_PROBE_FOLDER}/{secrets.token_hex(8)}"
+    try:
+        try:
+            first = await store.objects.put(key, b"first", if_absent=True)
+            second = await store.objects.put(key, b"second", if_absent=True)
+            kept = await store.objects.get(key)
+        finally:
+            await store.objects.delete(key)
+            folder = folder_of(store.url)
+            if folder is not None:
+                with suppress(OSError):
+                    (folder / _PROBE_FOLDER).rmdir()
+    except SafepointError as error:
+        return Finding("write access", "failed", error.message, error.hint)
+    if first and not second and kept == b"first":
+        return Finding("write access", "ok", "put, conditional put refused, read, delete")
+    return Finding(
+        "write access",
+        "failed",
+        "a conditional put overwrote an object: commits would be lost here",
+        "This place cannot keep a store. Use another.",
+    )
+
+
+async def _clock(store: Store) -> Finding:
+    """The system's clock against the newest record and against the file system's."""
+    infos = await gather(
+        lambda limit, cursor: store.workspaces(limit=limit, cursor=cursor), _RECORDS_LOOKED_AT
+    )
+    now = datetime.now(UTC)
+    newest = max((info.updated_at for info in infos.items), default=None)
+    if newest is not None and newest - now > _LATE:
+        return Finding(
+            "clock",
+            "failed",
+            f"it is {moment(now)} here, but the newest record is of {moment(newest)}",
+            "Set this machine's clock, or that of the machine that wrote: leases depend on it.",
+        )
+    folder = folder_of(store.url)
+    if folder is not None:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            written = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        now = datetime.now(UTC)
+        if abs(written - now) > _LATE:
+            return Finding(
+                "clock",
+                "warning",
+                f"it is {moment(now)} here, and {moment(written)} on the store's file system",
+                "Set the clocks of both machines.",
+            )
+    told = f"newest record {moment(newest)}" if newest else "no records yet"
+    return Finding("clock", "ok", f"{moment(now)}; {told}")

@@ -1,0 +1,73 @@
+"""The processes of a demonstration: the ticket service, and one agent after the other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from random import Random
+
+__all__ = ["AgentProcess", "ticket_service"]
+
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""On Windows every signal ends a process at once, by TerminateProcess."""
+
+
+@contextmanager
+def ticket_service(*, lose_every: int, honours_keys: bool) -> Iterator[str]:
+    """A ticket service of its own process, by its address; ends with the block."""
+    command = [sys.executable, "-m", "safepoint_server.demo.tickets"]
+    command += ["--lose-every", str(lose_every)]
+    if not honours_keys:
+        command.append("--ignore-keys")
+    with _started(command, stdout=subprocess.PIPE) as process:
+        try:
+            if process.stdout is None:  # pragma: no cover - Popen was told to make it
+                raise RuntimeError("no pipe")
+            yield process.stdout.readline().decode("ascii").strip()
+        finally:
+            process.kill()
+
+
+def _started(command: list[str], stdout: int) -> subprocess.Popen[bytes]:
+    """In a process group of its own, so that Ctrl-C reaches only the director, who ends it."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command, stdin=subprocess.PIPE, stdout=stdout, start_new_session=True
+    )
+
+
+class AgentProcess:
+    """One life of the agent, with the MCP server that it starts."""
+
+    def __init__(self, job_file: Path, folder: Path, life: int) -> None:
+        self._pid_file = folder / f"server-{life:02d}.pid"
+        self.log = folder / f"agent-{life:02d}.log"
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "safepoint_server.demo.agent", str(job_file), str(life)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def kill(self, random: Random) -> None:
+        """SIGKILL to the agent and to its server, in either order. No chance to tidy up."""
+        victims = [self._kill_server, self._process.kill]
+        random.shuffle(victims)
+        for end in victims:
+            end()
+        self._process.wait()
+
+    def _kill_server(self) -> None:
+        # A server that has not said its id yet ends by itself: its client is gone.
+        with suppress(FileNotFoundError, ProcessLookupError, ValueError, PermissionError):
+            os.kill(int(self._pid_file.read_text("ascii")), _KILL)
