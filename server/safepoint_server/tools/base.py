@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -66,7 +66,6 @@ class ToolSpec(Generic[A, R]):
     """One tool. `description` begins with when to call it; `event` names it in the log."""
 
     name: str
-    title: str
     description: str
     arguments: type[A]
     reply: type[R]
@@ -85,8 +84,7 @@ def _text(value: str) -> str:
 Text = Annotated[str, AfterValidator(_text)]
 """Free text from a model: valid Unicode without NUL."""
 
-WorkspaceName = Annotated[str, Field(description="Name of the workspace: one per task")]
+WorkspaceName = Annotated[str, Field(description="Its name: one per task")]
 AnyJson = Any
 
-MAX_CURSOR: Final = 2000
-Cursor = Annotated[str, Field(max_length=MAX_CURSOR, description="next_cursor of the last page")]
+Cursor = Annotated[str, Field(description="The last next_cursor")]

@@ -41,7 +41,6 @@ class CheckedTool(Tool):
         tool = cls(
             fn=spec.run,
             name=spec.name,
-            title=spec.title,
             description=spec.description,
             parameters=input_schema(spec.arguments),
             fn_metadata=FuncMetadata(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safepoint import CheckpointInfo, WorkspaceInfo
-from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec, WorkspaceName
+from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import ProgressReply, cut, fitting_page, timestamp
 
@@ -17,7 +17,7 @@ TEXT_CHARS = 300
 
 
 class ListCheckpointsArguments(Arguments):
-    workspace: WorkspaceName
+    workspace: str
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     cursor: Cursor | None = None
 
@@ -66,7 +66,7 @@ def _checkpoint_line(info: CheckpointInfo) -> CheckpointLine:
 
 
 class ListWorkspacesArguments(Arguments):
-    prefix: Annotated[Text | None, Field(description="Only names that begin so")] = None
+    prefix: Annotated[Text | None, Field(description="Names that begin so")] = None
     status: Literal["active", "done", "failed"] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Cursor | None = None
@@ -119,10 +119,7 @@ def _workspace_line(info: WorkspaceInfo) -> WorkspaceLine:
 
 LIST_CHECKPOINTS = ToolSpec(
     name="list_checkpoints",
-    title="List checkpoints",
-    description=(
-        "Call to find an earlier version to load or to see how the work went. Newest first."
-    ),
+    description=("Call to find an earlier version or see how the work went. Newest first."),
     arguments=ListCheckpointsArguments,
     reply=CheckpointsReply,
     run=list_checkpoints,
@@ -131,7 +128,6 @@ LIST_CHECKPOINTS = ToolSpec(
 )
 LIST_WORKSPACES = ToolSpec(
     name="list_workspaces",
-    title="List workspaces",
     description="Call when you do not know which workspace to load.",
     arguments=ListWorkspacesArguments,
     reply=WorkspacesReply,

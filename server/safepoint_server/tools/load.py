@@ -23,14 +23,12 @@ LARGE_STATE = 256 * 1024
 
 class LoadArguments(Arguments):
     workspace: WorkspaceName
-    version: Annotated[int | None, Field(ge=1, description="As it was then; default newest")] = None
-    label: Annotated[Text | None, Field(description="The checkpoint saved under this label")] = None
-    select: Annotated[
-        Text | None, Field(description="JMESPath: return only this part of the state")
-    ] = None
-    max_bytes: Annotated[
-        int, Field(ge=1000, le=1_000_000, description="A larger state is outlined instead")
-    ] = 24000
+    version: Annotated[int | None, Field(ge=1, description="As it was then")] = None
+    label: Annotated[Text | None, Field(description="Newest of this label")] = None
+    select: Annotated[Text | None, Field(description="JMESPath: this part of state only")] = None
+    max_bytes: Annotated[int, Field(ge=1000, le=1_000_000, description="Larger state: outline")] = (
+        24000
+    )
 
 
 class LoadReply(BriefReply):
@@ -102,11 +100,10 @@ async def _no_such_workspace(name: str, call: Call) -> NotFound:
 
 LOAD = ToolSpec(
     name="load_checkpoint",
-    title="Load a checkpoint",
     description=(
-        "Call first, at the start of a task, and again after your context was compacted or when "
-        "you are unsure where you were. Tells goal, next action, progress, steps in flight with "
-        "what to do about them, who saved when, and the state (outlined when large)."
+        "Call first: at the start of a task, after your context was compacted, and whenever you "
+        "are unsure where you were. Gives goal, next action, progress, steps in flight with "
+        "advice, and state (outlined when large)."
     ),
     arguments=LoadArguments,
     reply=LoadReply,

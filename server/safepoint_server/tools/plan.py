@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from safepoint import PlannedStep, Step
 from safepoint.format.jsontext import encode_json
 from safepoint_server.names import check_step_name
-from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec, WorkspaceName
+from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import cut, fitting_page, timestamp
 
@@ -25,9 +25,7 @@ class StepArguments(BaseModel):
 
     name: Text
     title: Text | None = None
-    after: Annotated[
-        list[Text], Field(description="Names of steps that must be finished first")
-    ] = []
+    after: Annotated[list[Text], Field(description="Names of steps to finish first")] = []
 
 
 def _step(value: Any) -> Any:
@@ -36,12 +34,12 @@ def _step(value: Any) -> Any:
 
 
 class PlanArguments(Arguments):
-    workspace: WorkspaceName
+    workspace: str
     steps: Annotated[
         list[Annotated[StepArguments, BeforeValidator(_step)]],
-        Field(description="In order; known ones are kept"),
+        Field(description="In order"),
     ]
-    goal: Annotated[Text | None, Field(description="What all the work is for")] = None
+    goal: Annotated[Text | None, Field(description="What the work is for")] = None
 
 
 class PlanReply(Reply):
@@ -87,7 +85,7 @@ def _first(names: tuple[str, ...]) -> list[str]:
 
 
 class ListStepsArguments(Arguments):
-    workspace: WorkspaceName
+    workspace: str
     status: Literal["pending", "running", "interrupted", "done", "failed", "skipped"] | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     cursor: Cursor | None = None
@@ -155,10 +153,9 @@ def _step_line(step: Step) -> StepLine:
 
 PLAN = ToolSpec(
     name="plan_steps",
-    title="Plan steps",
     description=(
-        "Call once at the start of work that has several steps, and again to add steps. Declares "
-        "them in order, with what each depends on; steps already planned are kept as they are."
+        "Call once when work has several steps, and again to add some. Declares them in order, "
+        "with what each depends on; steps already planned keep their status."
     ),
     arguments=PlanArguments,
     reply=PlanReply,
@@ -168,8 +165,7 @@ PLAN = ToolSpec(
 )
 LIST_STEPS = ToolSpec(
     name="list_steps",
-    title="List steps",
-    description="Call to see every step with status, attempts and result, in order.",
+    description="Call to see the steps, in order, with status and result.",
     arguments=ListStepsArguments,
     reply=StepsReply,
     run=list_steps,

@@ -24,22 +24,20 @@ class SaveArguments(Arguments):
 
     workspace: WorkspaceName
     state: Annotated[
-        AnyJson, Field(description="JSON object with all a successor needs; leave out to keep it")
+        AnyJson, Field(description="JSON object: all a successor needs. Left out: unchanged")
     ] = None
-    merge: Annotated[
-        bool, Field(description="Change only the keys in state; null deletes a key")
-    ] = False
-    label: Annotated[Text | None, Field(description="Unique name to load it by")] = None
-    summary: Annotated[Text | None, Field(description="What was done, in a sentence or two")] = None
-    next_action: Annotated[Text | None, Field(description="What to do next")] = None
+    merge: Annotated[bool, Field(description="Change only these keys; null deletes one")] = False
+    label: Annotated[Text | None, Field(description="To load it by")] = None
+    summary: Annotated[Text | None, Field(description="What was done")] = None
+    next_action: Annotated[Text | None, Field(description="One sentence")] = None
     kind: Literal["step", "milestone"] = "step"
-    step: Annotated[Text | None, Field(description="The step this belongs to")] = None
+    step: Annotated[Text | None, Field(description="Step it belongs to")] = None
     expected_version: Annotated[
-        int | None, Field(ge=0, description="Refuse if the workspace is at another version")
+        int | None, Field(ge=0, description="Refuse if at another version")
     ] = None
-    request_id: Annotated[
-        Text | None, Field(max_length=200, description="Same id again: saved once")
-    ] = None
+    request_id: Annotated[Text | None, Field(max_length=200, description="Same id: saved once")] = (
+        None
+    )
 
 
 class SaveReply(Reply):
@@ -123,12 +121,11 @@ async def credential_warnings(state: JSON | Unset, state_bytes: int | None) -> l
 
 SAVE = ToolSpec(
     name="save_checkpoint",
-    title="Save a checkpoint",
     description=(
-        "Call at every safe point: after you learned or decided something, before anything risky, "
-        "before handing over, and when your context is about to be or was compacted. Makes the "
-        "state durable as a new version; creates the workspace if it is new. On a version conflict "
-        "nothing is saved: load, redo your change, save again."
+        "Call at every safe point: when you learned or decided something, before anything risky "
+        "or a hand-over, and when your context is about to be or was compacted. Makes state "
+        "durable as a new version; starts the workspace if it is new. On a version conflict load, "
+        "redo your change, save again."
     ),
     arguments=SaveArguments,
     reply=SaveReply,

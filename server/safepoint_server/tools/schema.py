@@ -17,7 +17,8 @@ def input_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Schema of a reply: the names and types of its fields; of objects inside only that they are.
+    """Schema of a reply: the names and types of its fields; what lies inside objects and arrays
+    is left to be read.
 
     Fields that may be absent are not required.
     """
@@ -27,10 +28,7 @@ def output_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _shallow(schema: dict[str, Any]) -> dict[str, Any]:
-    shallow = {"type": schema["type"]} if "type" in schema else {}
-    if "items" in schema and "type" in schema["items"]:
-        shallow["items"] = {"type": schema["items"]["type"]}
-    return shallow
+    return {"type": schema["type"]} if "type" in schema else {}
 
 
 def _lean(schema: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:

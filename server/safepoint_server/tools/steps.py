@@ -8,28 +8,26 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from safepoint_server.names import check_step_name
-from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec, WorkspaceName
+from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import ActorReply, ProgressReply, timestamp
 from safepoint_server.tools.save import credential_warnings, state_or_patch
 
 __all__ = ["MARK", "START"]
 
-Token = Annotated[int | None, Field(ge=0, description="fencing_token that start_step gave")]
+Token = Annotated[int | None, Field(ge=0, description="From start_step")]
 
 
 class StartArguments(Arguments):
     json_fields: ClassVar = frozenset({"input"})
 
-    workspace: WorkspaceName
+    workspace: str
     step: Text
-    input: Annotated[
-        AnyJson, Field(description="JSON the step works on; only its hash is kept")
-    ] = None
+    input: Annotated[AnyJson, Field(description="JSON it works on; only a hash is kept")] = None
     lease_seconds: Annotated[int, Field(ge=1, description="How long it is yours")] = 300
-    fencing_token: Annotated[
-        int | None, Field(ge=0, description="To renew a lease: the token you have")
-    ] = None
+    fencing_token: Annotated[int | None, Field(ge=0, description="Yours, to renew the lease")] = (
+        None
+    )
 
 
 class StartReply(Reply):
@@ -85,14 +83,14 @@ async def start_step(args: StartArguments, call: Call) -> StartReply:
 class MarkArguments(Arguments):
     json_fields: ClassVar = frozenset({"result", "state"})
 
-    workspace: WorkspaceName
+    workspace: str
     step: Text
     status: Literal["done", "failed", "skipped"] = "done"
-    result: Annotated[AnyJson, Field(description="JSON that a repeat of this step gets")] = None
+    result: Annotated[AnyJson, Field(description="JSON that skip returns later")] = None
     error: Annotated[Text | None, Field(description="Why it failed")] = None
     retryable: bool | None = None
     fencing_token: Token = None
-    state: Annotated[AnyJson, Field(description="New state, saved in the same commit")] = None
+    state: Annotated[AnyJson, Field(description="New state, same commit")] = None
     merge: Annotated[bool, Field(description="As in save_checkpoint")] = False
     summary: Text | None = None
 
@@ -149,12 +147,10 @@ async def mark_step_done(args: MarkArguments, call: Call) -> MarkReply:
 
 START = ToolSpec(
     name="start_step",
-    title="Start a step",
     description=(
-        "Call before each step, above all one with effects outside. decision=run: do it now, hand "
-        "idempotency_key to outside systems, report with mark_step_done before lease_until (call "
-        "again with fencing_token to renew). skip: finished already, use result. wait: another "
-        "agent holds it. blocked: needs come first."
+        "Call before a step, above all one with effects outside. Decision run: do it now, hand "
+        "idempotency_key to outside systems, mark it before lease_until. skip: finished already, "
+        "use result. wait: another agent holds it. blocked: needs come first."
     ),
     arguments=StartArguments,
     reply=StartReply,
@@ -164,10 +160,9 @@ START = ToolSpec(
 )
 MARK = ToolSpec(
     name="mark_step_done",
-    title="Mark a step done",
     description=(
-        "Call right after a step, whether it was done, failed or skipped. Records result or error "
-        "and, in the same commit, the new state if given. Repeating it returns what was recorded."
+        "Call right after a step, done, failed or skipped. Records result or error and, in the "
+        "same commit, new state. A repeat returns what was recorded."
     ),
     arguments=MarkArguments,
     reply=MarkReply,
