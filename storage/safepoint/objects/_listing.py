@@ -1,4 +1,4 @@
-"""The keys and folders below a folder, in byte order of the whole key, sorting no more than asked."""
+"""Keys and folders below a folder, in byte order of the whole key, sorting no more than asked."""
 
 from __future__ import annotations
 

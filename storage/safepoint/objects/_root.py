@@ -162,7 +162,7 @@ class Root:
 
     @contextmanager
     def lock(self, *, shared: bool = False) -> Iterator[None]:
-        """Between all processes that use this store: `shared` to change a name, alone to judge it."""
+        """Between all processes that use this store: `shared` to change names, or to judge one."""
         with file_lock(os.path.join(self._private(), _LOCK), shared=shared):
             yield
 
