@@ -1,0 +1,29 @@
+# safepoint serve, as an unprivileged user, on a read-only root file system if you like:
+#   docker run -i --rm -v safepoint-store:/data/store -v safepoint-key:/data/key safepoint
+# Store and key lie in volumes of their own, so that neither is copied with the other.
+
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY constraints.txt ./
+RUN python -m pip install --no-cache-dir -c constraints.txt build hatchling
+COPY pyproject.toml README.md LICENSE ./
+COPY server server
+COPY storage storage
+RUN python -m build --wheel --no-isolation --outdir /wheels
+RUN python -m venv --without-pip /opt/safepoint \
+    && python -m pip --python /opt/safepoint/bin/python install --no-cache-dir \
+       -c constraints.txt /wheels/*.whl
+
+FROM python:3.13-slim
+RUN useradd --uid 10001 --home-dir /data/home --no-create-home --shell /usr/sbin/nologin safepoint \
+    && install -d -o safepoint -g safepoint -m 0700 /data /data/store /data/key /data/home
+COPY --from=build /opt/safepoint /opt/safepoint
+ENV PATH=/opt/safepoint/bin:$PATH \
+    HOME=/data/home \
+    PYTHONUNBUFFERED=1 \
+    SAFEPOINT_STORE=file:///data/store \
+    SAFEPOINT_KEY_FILE=/data/key/key
+VOLUME ["/data/store", "/data/key", "/data/home"]
+USER 10001:10001
+ENTRYPOINT ["safepoint"]
+CMD ["serve"]

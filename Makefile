@@ -1,0 +1,54 @@
+# Everything needs only Python 3.11 or newer, pip and make; the rest goes into .venv, once.
+
+PYTHON ?= $(shell for python in python3 python3.11 python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+READY := .venv/.ready
+CAMPAIGN ?= 20
+
+.PHONY: help demo test check campaign format clean
+
+help:
+	@echo 'make demo      run the main job: an agent is killed again and again, its work survives'
+	@echo 'make test      check, and run all tests'
+	@echo 'make check     ruff, mypy and the import rules'
+	@echo 'make campaign  all tests, the random ones $(CAMPAIGN) times as long (CAMPAIGN=...)'
+	@echo 'make format    put the code into the form that check wants'
+	@echo 'make clean     remove .venv, caches and builds'
+
+demo: $(READY)
+	.venv/bin/safepoint demo
+
+test: check
+	.venv/bin/python -m pytest
+
+check: $(READY)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+campaign: $(READY)
+	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest
+
+format: $(READY)
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The build backend is installed first, from the same pins, so that nothing is left to chance.
+$(READY): pyproject.toml constraints.txt storage/safepoint/_version.py
+	@test -n '$(PYTHON)' || { echo 'error: no Python 3.11 or newer found'; \
+		echo 'hint: make PYTHON=/path/to/python3.11'; exit 1; } >&2
+	@echo 'Setting up .venv (once)'
+	@.venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| $(PYTHON) -m venv --clear .venv 2>/dev/null \
+		|| { $(PYTHON) -m venv --clear --without-pip .venv \
+			&& $(PYTHON) -m pip --python .venv/bin/python install --quiet pip; }
+	@$(INSTALL) hatchling editables
+	@$(INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@
