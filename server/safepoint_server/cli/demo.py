@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import secrets
 import sys
 from datetime import UTC, datetime
@@ -74,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
     to = console(sys.stderr if args.json else sys.stdout)
     wishes, place = _wishes(args), _place(args)
     about = str(args.folder) if args.folder else "documentation and licences of this machine"
-    print_introduction(to, about, len(wishes.sources), wishes.kills)
+    print_introduction(to, wishes, about)
     try:
-        outcome = asyncio.run(direct(place, wishes, options.actor(), Screen(to)))
+        outcome = direct(place, wishes, options.actor(), Screen(to))
     except AgentFailed as failed:
         print_error(str(failed), f"its log is {failed.log}")
         return Exit.FAILED

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any
 
 from safepoint_server.cli.plain import ascii_json, one_line, paragraph
 
@@ -21,7 +21,7 @@ _PIPE_WIDTH = 4000
 """Columns of a line that no terminal wraps: nothing is cut off in a pipe or a file."""
 
 
-def print_json(value: object, file: TextIO | None = None) -> None:
+def print_json(value: object, file: IO[str] | None = None) -> None:
     """One JSON document and a line end. Dataclasses become objects, times ISO 8601.
 
     ASCII only and without control characters, whatever the stored text holds.
@@ -57,7 +57,7 @@ def print_error(message: str, hint: str = "") -> None:
         sys.stderr.write(f"hint: {paragraph(hint)}\n")
 
 
-def console(file: TextIO | None = None) -> Console:
+def console(file: IO[str] | None = None) -> Console:
     """A console on `file` (standard output): colours only on a terminal, and never with NO_COLOR.
 
     It takes no markup, so that stored text cannot style itself.
@@ -108,7 +108,7 @@ _STYLES = {
 }
 
 
-def show(made: Table, file: TextIO | None = None) -> None:
+def show(made: Table, file: IO[str] | None = None) -> None:
     """Print a table; in a pipe without the padding at the ends of lines."""
     to = console(file)
     if to.is_terminal:

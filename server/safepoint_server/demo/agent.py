@@ -139,7 +139,6 @@ class Agent:
         done: dict[str, Any] = self._files[name].setdefault("seen", {})
         for stage in analysis.STAGES:
             if stage in done:
-                self._journal.tell("kept", step=step, stage=stage)
                 continue
             seen = await asyncio.to_thread(analysis.analyse, stage, text, path.parent)
             done[stage] = seen.to_json()
@@ -147,7 +146,6 @@ class Agent:
             await self._workspace.save(
                 {"files": {name: {"seen": {stage: done[stage]}}}}, step, f"{name}: {stage} counted"
             )
-            self._journal.tell("unit")
         found = len(_findings(done))
         await self._workspace.finish(step, token, result={"findings": found})
 
@@ -166,7 +164,6 @@ class Agent:
             )
             tickets.append(filed.id)
             self._journal.tell("filed", step=step, ticket=filed.id, repeated=filed.repeated)
-            self._journal.tell("unit")
             await self._pause()
         self._files[name]["tickets"] = tickets
         await self._workspace.finish(

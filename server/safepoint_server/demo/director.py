@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import time
@@ -26,12 +27,13 @@ from safepoint_server.demo.verdict import Verdict, examine, wanted_tickets
 
 __all__ = ["AgentFailed", "Outcome", "Place", "Wishes", "direct", "in_new_folder"]
 
-_WORK_SECONDS: Final = 13.0
+_SECONDS_AT_LEAST: Final = 2.0
+_SECONDS_PER_KILL: Final = 1.6
 _LIFE_SECONDS: Final = 90.0
 _LOOK_SECONDS: Final = 0.02
 _LEASE_SECONDS: Final = 2
 _LOSE_EVERY: Final = 6
-_WHILE_STARTING: Final = 0.2
+_WHILE_STARTING: Final = 0.15
 
 
 class AgentFailed(Exception):
@@ -89,7 +91,7 @@ def in_new_folder() -> Place:
     return Place(str(store), key_file, "demo", folder, open_store)
 
 
-async def direct(place: Place, wishes: Wishes, actor: Actor, screen: Screen) -> Outcome:
+def direct(place: Place, wishes: Wishes, actor: Actor, screen: Screen) -> Outcome:
     """Run the whole demonstration.
 
     Raises:
@@ -102,11 +104,7 @@ async def direct(place: Place, wishes: Wishes, actor: Actor, screen: Screen) -> 
             "a store in memory does not outlive its process, so no other agent can resume",
             hint="Leave --store out, or name a folder.",
         )
-    async with place.open(actor) as store:  # made by nobody's race
-        if (await store.workspaces(place.workspace)).items:
-            raise InvalidInput(
-                f"workspace {place.workspace!r} is there already", hint="Run the demo again."
-            )
+    asyncio.run(_prepare(place, actor))
     with ticket_service(lose_every=_LOSE_EVERY, honours_keys=wishes.honours_keys) as tickets:
         job = _job(place, wishes, tickets)
         job.write(place.folder / "job.json")
@@ -114,9 +112,24 @@ async def direct(place: Place, wishes: Wishes, actor: Actor, screen: Screen) -> 
             len(step_names(job.sources)), wanted_tickets(job).total(), wishes.kills
         ):
             lives = _live(place, job, wishes, screen)
-        async with place.open(actor) as store:
-            verdict = await examine(store, job, lives, wishes.kills, list_tickets(tickets))
+        verdict = asyncio.run(_examine(place, actor, job, lives, wishes, tickets))
     return Outcome(job, place, wishes, tuple(lives), verdict, time.monotonic() - started)
+
+
+async def _prepare(place: Place, actor: Actor) -> None:
+    """Make the store, so that the agents do not race for it."""
+    async with place.open(actor) as store:
+        if (await store.workspaces(place.workspace)).items:
+            raise InvalidInput(
+                f"workspace {place.workspace!r} is there already", hint="Run the demo again."
+            )
+
+
+async def _examine(
+    place: Place, actor: Actor, job: Job, lives: list[Life], wishes: Wishes, tickets: str
+) -> Verdict:
+    async with place.open(actor) as store:
+        return await examine(store, job, lives, wishes.kills, list_tickets(tickets))
 
 
 def _job(place: Place, wishes: Wishes, tickets: str) -> Job:
@@ -132,7 +145,8 @@ def _job(place: Place, wishes: Wishes, tickets: str) -> Job:
         lease_seconds=_LEASE_SECONDS,
     )
     pauses = sum(_pauses(job).values())
-    return replace(job, pause=min(0.5, _WORK_SECONDS / pauses))
+    seconds = _SECONDS_AT_LEAST + _SECONDS_PER_KILL * wishes.kills
+    return replace(job, pause=min(0.5, seconds / pauses))
 
 
 def _pauses(job: Job) -> dict[str, int]:

@@ -16,9 +16,8 @@ class Life:
     connected: bool = False
     resumed: int | None = None
     inside: str | None = None
-    tickets_filed: int = 0
-    tickets_repeated: int = 0
-    stages_kept: int = 0
+    tickets: set[str] = field(default_factory=set)
+    repeats_recognised: int = 0
     finished: bool = False
     killed: bool = False
     seconds: float = 0.0
@@ -37,11 +36,9 @@ class Life:
         elif kind == "end":
             self.inside = None
             self.steps.append(event["step"])
-        elif kind == "kept":
-            self.stages_kept += 1
         elif kind == "filed":
-            self.tickets_filed += not event["repeated"]
-            self.tickets_repeated += event["repeated"]
+            self.tickets.add(event["ticket"])
+            self.repeats_recognised += event["repeated"]
         elif kind == "finished":
             self.finished = True
 

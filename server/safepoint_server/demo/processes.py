@@ -60,7 +60,9 @@ class AgentProcess:
         return self._process.poll()
 
     def kill(self, random: Random) -> None:
-        """SIGKILL to the agent and to its server, in either order. No chance to tidy up."""
+        """SIGKILL to the agent, if it runs, and to its server, in either order, without warning."""
+        if self._process.poll() is not None:
+            return
         victims = [self._kill_server, self._process.kill]
         random.shuffle(victims)
         for end in victims:

@@ -57,8 +57,9 @@ class Screen:
         elif kind == "end":
             self._at("steps", done)
         elif kind == "filed":
-            self._at("tickets", sum(other.tickets_filed for other in lives))
+            self._at("tickets", len(set[str]().union(*(other.tickets for other in lives))))
         elif kind == "finished":
+            self._doing("")
             self._line(f"agent {life.number}", "finished the job", "bold green")
 
     def killed(self, life: Life) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from rich import box
@@ -11,20 +12,22 @@ from rich.text import Text
 
 from safepoint_server.cli.output import show
 from safepoint_server.cli.plain import one_line, size
-from safepoint_server.demo.director import Outcome
+from safepoint_server.demo.director import Outcome, Wishes
 from safepoint_server.demo.lives import Life
 
 __all__ = ["as_document", "print_introduction", "print_summary"]
 
 
-def print_introduction(to: Console, outcome_of: str, files: int, kills: int) -> None:
-    """What is going to happen, in a few lines."""
+def print_introduction(to: Console, wishes: Wishes, files: str) -> None:
+    """What is going to happen, in a few lines; `files` says which are read."""
+    kills = wishes.kills
+    times = "once" if kills == 1 else f"{kills} times" if kills else "not even once"
     to.print()
     to.print(Text("An agent that survives", style="bold"))
     to.print(
-        f"An agent reads {files} text files ({one_line(outcome_of)}), analyses each,\n"
+        f"An agent reads {len(wishes.sources)} text files ({one_line(files)}), analyses each,\n"
         "files a ticket for every finding with a ticket service, and writes a report.\n"
-        f"It and its MCP server are killed {kills} times without warning (SIGKILL). Each time\n"
+        f"It and its MCP server are killed {times}, without warning (SIGKILL). Each time\n"
         "a new agent, which knows nothing, opens the workspace and carries on.\n"
     )
 
@@ -38,8 +41,8 @@ def print_summary(to: Console, outcome: Outcome) -> None:
     to.print(
         f"\n{verdict.versions} versions, {verdict.checkpoints} of them checkpoints, holding "
         f"{size(verdict.state_bytes)} of state in {size(verdict.stored_bytes)} of encrypted "
-        f"records.\n{verdict.replies_lost} replies of the ticket service were lost on purpose; "
-        f"{verdict.repeats_refused} repeated requests were recognised by their idempotency key."
+        f"records.\nReplies of the ticket service lost on purpose: {verdict.replies_lost}. "
+        f"Repeated requests recognised by their idempotency key: {verdict.repeats_refused}."
     )
     to.print("\nLook for yourself:", style="bold")
     for line in look(outcome):
@@ -56,12 +59,12 @@ def print_summary(to: Console, outcome: Outcome) -> None:
 def look(outcome: Outcome) -> list[str]:
     """Commands and files that show what is there now."""
     place = outcome.place
-    given = f" --store {place.store}"
+    given = ["--store", place.store]
     if place.key_file is not None:
-        given += f" --key-file {place.key_file}"
+        given += ["--key-file", str(place.key_file)]
     return [
-        f"safepoint show {place.workspace}{given}",
-        f"safepoint history {place.workspace}{given} --limit 200",
+        shlex.join(["safepoint", *given, "show", place.workspace]),
+        shlex.join(["safepoint", *given, "history", place.workspace, "--limit", "200"]),
         f"report   {outcome.job.report}",
         f"journals {place.folder}",
     ]
@@ -82,8 +85,8 @@ def as_document(outcome: Outcome) -> dict[str, Any]:
                 "agent": life.number,
                 "resumed_from": life.resumed,
                 "steps": life.steps,
-                "tickets_filed": life.tickets_filed,
-                "tickets_repeated": life.tickets_repeated,
+                "tickets": sorted(life.tickets),
+                "repeats_recognised": life.repeats_recognised,
                 "killed": life.killed,
                 "end": life.end,
                 "seconds": round(life.seconds, 2),
@@ -128,15 +131,17 @@ def _lives_table(to: Console, outcome: Outcome) -> Table:
     table.add_column("tickets filed", justify="right")
     table.add_column("recognised", justify="right")
     table.add_column("end", overflow="fold")
+    seen: set[str] = set()
     for life in outcome.lives:
         table.add_row(
             str(life.number),
             _origin(life),
             str(len(life.steps)),
-            str(life.tickets_filed),
-            str(life.tickets_repeated),
+            str(len(life.tickets - seen)),
+            str(life.repeats_recognised),
             Text(one_line(life.end), style="red" if life.killed else "green"),
         )
+        seen |= life.tickets
     return table
 
 

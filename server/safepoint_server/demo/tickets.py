@@ -50,7 +50,7 @@ class Book:
             filed = {"id": f"T-{len(self.tickets) + 1:04d}", "key": key, **ticket}
             self.tickets.append(filed)
             self._by_key[key] = filed
-            if self.loses_every and len(self._by_key) % self.loses_every == 0:
+            if self.loses_every and len(self.tickets) % self.loses_every == 0:
                 self.counts["replies_lost"] += 1
                 return 201, None
             return 201, filed
