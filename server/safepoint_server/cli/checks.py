@@ -13,18 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
-from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from safepoint import NotFound, SafepointError, Store, default_key_file
-from safepoint_server.cli import options
 from safepoint_server.cli.paging import gather
+from safepoint_server.cli.place import existing_store, folder_of
 from safepoint_server.cli.plain import moment
 from safepoint_server.settings import Settings
 
-__all__ = ["Finding", "examine", "folder_of"]
+__all__ = ["Finding", "examine", "probe_writes"]
 
 _LATE: Final = timedelta(seconds=5)
 _PROBE_FOLDER: Final = "probe"
@@ -51,11 +48,11 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     if key is not None:
         yield key
     try:
-        async with settings.open_store(options.actor(), create=False) as store:
+        async with existing_store(settings) as store:
             slots = await store.slots()
             opened = f"opened; {len(slots)} key slot{'s' if len(slots) != 1 else ''}"
             yield Finding("store", "ok", f"{store.url}: {opened}")
-            yield await _writes(store)
+            yield await probe_writes(store)
             yield await _clock(store)
     except NotFound as error:
         if error.code != "store_not_found":
@@ -63,16 +60,6 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield _not_made_yet(settings)
     except SafepointError as error:
         yield Finding("store", "failed", error.message, error.hint)
-
-
-def folder_of(store: str) -> Path | None:
-    """The folder of a store on local disk; None for any other."""
-    parts = urlsplit(store)
-    if parts.scheme == "file":
-        return Path(url2pathname(parts.path))
-    if "://" in store:
-        return None
-    return Path(store).expanduser().absolute()
 
 
 def _versions() -> Finding:
@@ -133,7 +120,7 @@ def _not_made_yet(settings: Settings) -> Finding:
     return Finding("store", "ok", f"{folder} does not exist yet; made on first use")
 
 
-async def _writes(store: Store) -> Finding:
+async def probe_writes(store: Store) -> Finding:
     """Two puts of one key on the condition that it is not there: the second must be refused."""
     key = f"{_PROBE_FOLDER}/{secrets.token_hex(8)}"
     try:

@@ -7,10 +7,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from safepoint_server.cli import options
-from safepoint_server.cli.checks import Finding, examine, folder_of
+from safepoint_server.cli.checks import Finding, examine
 from safepoint_server.cli.clients import Snippet, snippets
 from safepoint_server.cli.exits import Exit
 from safepoint_server.cli.output import console, print_json, show, table
+from safepoint_server.cli.place import folder_of
 from safepoint_server.cli.plain import one_line, paragraph
 from safepoint_server.settings import Settings
 

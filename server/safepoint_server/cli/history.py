@@ -10,6 +10,7 @@ from safepoint_server.cli import options
 from safepoint_server.cli.lookup import found_workspace
 from safepoint_server.cli.output import console, print_json, show, table
 from safepoint_server.cli.paging import Rows, gather
+from safepoint_server.cli.place import existing_store
 from safepoint_server.cli.plain import compact, moment, size, who
 
 EXAMPLES = """\
@@ -40,9 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _read(args: argparse.Namespace) -> Rows[Event]:
-    settings = options.settings(args)
     async with (
-        settings.open_store(options.actor(), create=False) as store,
+        existing_store(options.settings(args)) as store,
         found_workspace(store, args.name) as workspace,
     ):
         return await gather(

@@ -12,6 +12,7 @@ from safepoint import InvalidInput, KeySlot
 from safepoint_server.cli import options
 from safepoint_server.cli.keys_list import print_slots
 from safepoint_server.cli.output import console, print_json
+from safepoint_server.cli.place import existing_store
 from safepoint_server.cli.plain import one_line
 
 EXAMPLES = """\
@@ -53,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
 async def _add(
     args: argparse.Namespace, passphrase: str | None
 ) -> tuple[KeySlot, tuple[KeySlot, ...]]:
-    settings = options.settings(args)
-    async with settings.open_store(options.actor(), create=False) as store:
+    async with existing_store(options.settings(args)) as store:
         if passphrase is not None:
             added = await store.add_passphrase_slot(passphrase, label=args.label)
         else:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from safepoint import KeySlot
 from safepoint_server.cli import options
 from safepoint_server.cli.output import console, print_json, show, table
+from safepoint_server.cli.place import existing_store
 from safepoint_server.cli.plain import moment
 
 EXAMPLES = """\
@@ -33,8 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _slots(args: argparse.Namespace) -> tuple[KeySlot, ...]:
-    settings = options.settings(args)
-    async with settings.open_store(options.actor(), create=False) as store:
+    async with existing_store(options.settings(args)) as store:
         return await store.slots()
 
 

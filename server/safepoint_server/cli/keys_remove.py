@@ -9,6 +9,7 @@ from safepoint import KeySlot
 from safepoint_server.cli import options
 from safepoint_server.cli.keys_list import print_slots
 from safepoint_server.cli.output import console, print_json
+from safepoint_server.cli.place import existing_store
 
 EXAMPLES = """\
 examples:
@@ -36,7 +37,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _remove(args: argparse.Namespace) -> tuple[KeySlot, ...]:
-    settings = options.settings(args)
-    async with settings.open_store(options.actor(), create=False) as store:
+    async with existing_store(options.settings(args)) as store:
         await store.remove_slot(args.id)
         return await store.slots()

@@ -10,6 +10,7 @@ from safepoint import WorkspaceInfo, WorkspaceStatus
 from safepoint_server.cli import options
 from safepoint_server.cli.output import console, print_json, show, table
 from safepoint_server.cli.paging import Rows, gather
+from safepoint_server.cli.place import existing_store
 from safepoint_server.cli.plain import ago, size
 
 EXAMPLES = """\
@@ -47,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _find(args: argparse.Namespace) -> Rows[WorkspaceInfo]:
-    settings = options.settings(args)
-    async with settings.open_store(options.actor(), create=False) as store:
+    async with existing_store(options.settings(args)) as store:
         return await gather(
             lambda limit, cursor: store.workspaces(
                 args.prefix, status=args.status, limit=limit, cursor=cursor

@@ -15,6 +15,7 @@ from safepoint_server.cli import options
 from safepoint_server.cli.lookup import found_workspace
 from safepoint_server.cli.output import console, print_json, show, table
 from safepoint_server.cli.paging import gather
+from safepoint_server.cli.place import existing_store
 from safepoint_server.cli.plain import ago, json_text, moment, one_line, paragraph, size, who
 from safepoint_server.view import select
 
@@ -76,9 +77,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _read(args: argparse.Namespace) -> _Shown:
-    settings = options.settings(args)
     async with (
-        settings.open_store(options.actor(), create=False) as store,
+        existing_store(options.settings(args)) as store,
         found_workspace(store, args.name) as workspace,
     ):
         checkpoint = await workspace.load(version=args.version, label=args.label)
