@@ -21,7 +21,13 @@ from safepoint.errors import (
     Unavailable,
     WrongKey,
 )
-from safepoint.format.keys import MANIFEST_FOLDER, WORKSPACES_FOLDER, generation_of, manifest_key
+from safepoint.format.keys import (
+    MANIFEST_FOLDER,
+    WORKSPACES_FOLDER,
+    generation_of,
+    manifest_key,
+    newest_generation,
+)
 from safepoint.keyfile import default_key_file, make_key_file, read_key_file
 from safepoint.log.keys import StoreKeys
 from safepoint.objects.base import ObjectStore
@@ -61,8 +67,8 @@ async def read_manifest(objects: ObjectStore) -> tuple[str, dict[str, Any]] | No
 
     Raises Damaged, also when there is data but no manifest.
     """
-    generations = await objects.list(MANIFEST_FOLDER)
-    if not generations:
+    key = newest_generation(await objects.list(MANIFEST_FOLDER))
+    if key is None:
         if await objects.list(WORKSPACES_FOLDER, limit=1):
             raise Damaged(
                 f"{objects.url} holds workspaces but no {MANIFEST_FOLDER} manifest",
@@ -70,7 +76,6 @@ async def read_manifest(objects: ObjectStore) -> tuple[str, dict[str, Any]] | No
                 code="missing_manifest",
             )
         return None
-    key = generations[-1]
     data = await objects.get(key)
     if data is None:
         raise Damaged(f"{key} is missing, though it was listed", hint="Restore it from a copy.")

@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 from safepoint._version import __version__
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.errors import InvalidInput, NotFound
-from safepoint.format.keys import WORKSPACES_FOLDER, decode_name, encode_name
+from safepoint.format.keys import WORKSPACES_FOLDER, decode_name, encode_name, newest_generation
 from safepoint.keyfile import default_seen_folder, make_key_file
 from safepoint.listing import check_limit
 from safepoint.log.cache import DocumentCache
@@ -253,8 +253,9 @@ class Store:
         if name is not None:
             return name
         keys = await self.objects.list(f"{WORKSPACES_FOLDER}{folder}/keys/")
-        data = await self.objects.get(keys[-1]) if keys else None
-        return None if data is None else name_of(self._shared.keys, keys[-1], data)
+        key = newest_generation(keys)
+        data = await self.objects.get(key) if key else None
+        return None if key is None or data is None else name_of(self._shared.keys, key, data)
 
     async def _info(self, folder: str, prefix: str) -> WorkspaceInfo | None:
         name = await self._name(folder)
@@ -292,7 +293,7 @@ def default_actor() -> Actor:
 def _objects_at(url: str | Path | ObjectStore) -> tuple[ObjectStore, bool, bool]:
     """The place, whether it is private to this process, and whether to remember its heads."""
     if not isinstance(url, str | Path):
-        return url, True, False
+        return url, False, False
     text = str(url)
     if text == "memory://":
         return MemoryObjects(), True, False

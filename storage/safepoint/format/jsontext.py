@@ -80,7 +80,8 @@ def decode_json(data: bytes) -> JSON:
     Raises:
         ValueError: this is not JSON text. Of equal keys in one object the last one counts.
     """
-    if _WIDE_LIKE not in b" " + data.translate(_LIKENESS):
+    looks_wide = _WIDE_LIKE in b" " + data.translate(_LIKENESS)
+    if not looks_wide or _WIDE_INTEGER.search(data) is None:
         return cast(JSON, orjson.loads(data))
     orjson.loads(_WIDE_INTEGER.sub(rb"\g<1>0", data))  # stricter than json, but makes them floats
     try:

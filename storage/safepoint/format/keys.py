@@ -5,8 +5,10 @@ One version has exactly one legal key, and its delta chain follows from the numb
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from safepoint.errors import InvalidInput
@@ -33,6 +35,7 @@ __all__ = [
     "log_folder",
     "log_key",
     "manifest_key",
+    "newest_generation",
     "version_of",
     "workspace_folder",
 ]
@@ -244,6 +247,16 @@ def _check(version: int) -> None:
             hint="Start a new run before a workspace reaches its last version.",
             code="version_out_of_range",
         )
+
+
+def newest_generation(keys: Iterable[str]) -> str | None:
+    """The key with the highest generation; keys that are no manifest's are passed over."""
+    best: tuple[int, str] | None = None
+    for key in keys:
+        with contextlib.suppress(InvalidInput):
+            found = (generation_of(key), key)
+            best = max(best, found) if best else found
+    return best[1] if best else None
 
 
 def _generation_name(generation: int) -> str:

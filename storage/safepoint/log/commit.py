@@ -32,7 +32,7 @@ __all__ = ["Committed", "Committer", "Patience"]
 
 R = TypeVar("R")
 
-NOT_DURABLE = "not_durable"  # a failed fsync: asking again would not tell the truth
+NOT_DURABLE = "sync_failed"  # asking again after a failed fsync would not tell the truth
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ A warm reader asks for the version after its head: not there, and what it has is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from safepoint.crypto.envelope import Random
-from safepoint.errors import Damaged, NotFound
+from safepoint.errors import Damaged, InvalidInput, NotFound
 from safepoint.format.document import EMPTY, Document
 from safepoint.format.keys import (
     chain_of,
@@ -22,6 +23,7 @@ from safepoint.format.keys import (
     keys_folder,
     log_folder,
     log_key,
+    newest_generation,
     version_of,
 )
 from safepoint.format.record import NO_PREVIOUS, Record, is_torn
@@ -37,6 +39,7 @@ logger = logging.getLogger("safepoint")
 
 LARGE_BYTES = 256 * 1024
 _MAX_STEPS_FORWARD = 8
+_LISTED_AT_ONCE = 8
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -210,11 +213,9 @@ class Log:
 
     async def _cold(self) -> Head:
         """The newest version from nothing, in two round trips: list, then fetch in parallel."""
-        objects = self.shared.objects
-        newest, generations = await asyncio.gather(
-            objects.list(log_folder(self.name), limit=1), objects.list(keys_folder(self.name))
+        version, generations = await asyncio.gather(
+            self._newest(), self.shared.objects.list(keys_folder(self.name))
         )
-        version = version_of(newest[0]) if newest else 0
         chain = chain_of(version) if version else ()
         _, fetched = await asyncio.gather(
             self._load_keys(generations), asyncio.gather(*(self._fetch(one) for one in chain))
@@ -242,10 +243,24 @@ class Log:
         digest = hashlib.sha256(fetched[-1]).digest()
         return self.remember(await self._checked(Head(document, digest, len(fetched[-1]))))
 
-    async def _load_keys(self, generations: list[str]) -> None:
-        if not generations:
+    async def _newest(self) -> int:
+        """The newest version there is, 0 for none. What is no record's key is nobody's record."""
+        after = ""
+        while True:
+            keys = await self.shared.objects.list(
+                log_folder(self.name), after=after, limit=_LISTED_AT_ONCE
+            )
+            for key in keys:
+                with contextlib.suppress(InvalidInput):
+                    return version_of(key)
+            if len(keys) < _LISTED_AT_ONCE:
+                return 0
+            after = keys[-1]
+
+    async def _load_keys(self, listed: list[str]) -> None:
+        key, shared = newest_generation(listed), self.shared
+        if key is None:
             return
-        key, shared = generations[-1], self.shared
         data = await shared.objects.get(key)
         if data is None:
             raise Damaged(

@@ -72,10 +72,10 @@ class StateChange:
 
     def apply(self, document: Document, limits: Limits) -> Document:
         """The document with the new state in it. Raises InvalidInput or LimitExceeded."""
-        if not self.given:
-            return document
         state = self.whole
         if state is None:
+            if isinstance(self.patch, Unset):
+                return document
             present = {} if document.state is None else decode_json(document.state)
             patched = merge_patch(present, self.patch)
             state = encode_json(patched, max_depth=limits.depth)
