@@ -35,10 +35,10 @@ _WIDE: Final = 10**DIGITS_MAX
 _NOT_FINITE = tuple(  # a float in marshal's bytes, without and with its mark for shared values
     re.compile(mark + rb".{6}[\xf0-\xff][\x7f\xff]", re.DOTALL) for mark in (b"g", b"\xe7")
 )
-_LIKENESS: Final = bytes(
-    ord("0") if 48 <= byte <= 57 else byte if byte in b'."' else ord(" ") for byte in range(256)
-)
-_WIDE_LIKE: Final = b" " + b"0" * 19  # neither a fraction's digits nor text that starts with digits
+_MASK: Final = bytes(ord("0") if 48 <= byte <= 57 else ord(" ") for byte in range(256))
+_WIDE_RUN: Final = b"0" * 19
+_BEFORE_VALUE: Final = (b"", b"[", b",", b":", b" ", b"\t", b"\n", b"\r")
+_GOES_ON: Final = (b".", b"e", b"E")
 _WIDE_INTEGER = re.compile(rb"(\A|[\[,:\s])-?[0-9]{19,}(?![0-9.eE])")
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _STEP: Final = {ord("["): 1, ord("]"): -1}
@@ -80,14 +80,28 @@ def decode_json(data: bytes) -> JSON:
     Raises:
         ValueError: this is not JSON text. Of equal keys in one object the last one counts.
     """
-    looks_wide = _WIDE_LIKE in b" " + data.translate(_LIKENESS)
-    if not looks_wide or _WIDE_INTEGER.search(data) is None:
+    if not _holds_wide_integer(data):
         return cast(JSON, orjson.loads(data))
     orjson.loads(_WIDE_INTEGER.sub(rb"\g<1>0", data))  # stricter than json, but makes them floats
     try:
         return cast(JSON, json.loads(data.decode()))
     except RecursionError:
         raise ValueError("the JSON text is nested too deeply") from None
+
+
+def _holds_wide_integer(data: bytes) -> bool:
+    """False when no run of 19 digits can be an integer: there is none, or all lie in other text."""
+    mask = data.translate(_MASK)
+    start = mask.find(_WIDE_RUN)
+    while start >= 0:
+        end = mask.find(b" ", start)
+        if end < 0:
+            end = len(data)
+        first = start - (data[start - 1 : start] == b"-")
+        if data[max(0, first - 1) : first] in _BEFORE_VALUE and data[end : end + 1] not in _GOES_ON:
+            return True
+        start = mask.find(_WIDE_RUN, end)
+    return False
 
 
 def depth_of_text(text: bytes) -> int:
