@@ -144,9 +144,7 @@ class Machine(RuleBasedStateMachine):
 
         self.attempt(refused, fault, self.model)
 
-    @rule(
-        names=st.lists(st.sampled_from(STEPS), min_size=1, max_size=3, unique=True), fault=FAULTS
-    )
+    @rule(names=st.lists(st.sampled_from(STEPS), min_size=1, max_size=3, unique=True), fault=FAULTS)
     def plan(self, names: list[str], fault: tuple[int, Fault] | None) -> None:
         planned = [(name, tuple(names[:index])) for index, name in enumerate(names)]
         if any(after and set(after) & self.later(name) for name, after in planned):
@@ -278,7 +276,11 @@ class Machine(RuleBasedStateMachine):
                 loaded.state if loaded.state_json else None,
                 states,
                 {
-                    n: ("running" if s.status == "interrupted" else str(s.status), s.attempts, s.result)
+                    n: (
+                        "running" if s.status == "interrupted" else str(s.status),
+                        s.attempts,
+                        s.result,
+                    )
                     for n, s in steps.items()
                 },
             )
