@@ -14,6 +14,7 @@ import pytest
 
 from safepoint.errors import InvalidInput, OutcomeUnknown, Unavailable, Unsupported
 from safepoint.objects._durable import OsCalls, file_system_type, sync_fully
+from safepoint.objects._lock import file_lock
 from safepoint.objects.base import ObjectStore, SetsAside
 from safepoint.objects.local import LocalObjects
 from safepoint.testing.contract import ObjectStoreContract
@@ -440,6 +441,23 @@ def test_a_folder_in_the_place_of_an_object_is_no_object_that_won(
     assert everything_below(tmp_path) == set()
 
 
+@linux
+def test_on_the_portable_path_every_folder_up_to_the_root_is_synced_once(tmp_path: Path) -> None:
+    synced: list[str] = []
+    root = tmp_path.resolve()
+
+    def fsync(fd: int) -> None:
+        name = os.readlink(f"/proc/self/fd/{fd}")
+        synced.append(os.path.relpath(name, root) if os.path.isdir(name) else "file")
+
+    calls = OsCalls(fsync, one_sync_is_sound=lambda folder: False)
+    objects = LocalObjects(root, os_calls=calls)
+    asyncio.run(objects.put("a/b/1", b"1", if_absent=True))
+    assert synced == ["file", "a/b", "a", "."]
+    asyncio.run(objects.put("a/b/2", b"2", if_absent=True, after="a/b/1"))
+    assert synced[4:] == ["file", "a/b"]
+
+
 # Stumps
 
 
@@ -471,6 +489,24 @@ def test_an_object_that_has_taken_the_name_since_stays(tmp_path: Path, calls: Os
         assert await objects.get("k") == b"whole"
         assert await objects.list("damaged/") == []
 
+    asyncio.run(scenario())
+
+
+def test_a_stump_is_judged_only_when_nobody_is_changing_names(
+    tmp_path: Path, calls: OsCalls
+) -> None:
+    async def scenario() -> None:
+        objects = LocalObjects(tmp_path, os_calls=calls)
+        await objects.put("k", b"stump", if_absent=True)
+        with file_lock(str(tmp_path / ".tmp" / "lock"), shared=True):
+            moving = asyncio.create_task(objects.set_aside("k", b"stump"))
+            for _ in range(50):  # time for it to get to the lock, and past it if there were none
+                assert await objects.get("k") is not None
+            (tmp_path / "k").write_bytes(b"whole")
+        assert await moving is None
+        assert await objects.get("k") == b"whole"
+
+    (tmp_path / ".tmp").mkdir()
     asyncio.run(scenario())
 
 

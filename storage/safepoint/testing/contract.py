@@ -344,6 +344,8 @@ async def _paged(objects: ObjectStore, prefix: str, size: int) -> list[str]:
     found: list[str] = []
     while True:
         page = await objects.list(prefix, after=found[-1] if found else "", limit=size)
+        assert len(page) <= size
+        assert all(key > last for key in page for last in found[-1:]), "a page went back"
         found += page
         if len(page) < size:
             return found
