@@ -118,7 +118,7 @@ class Listing:
             detail = dict(record.event)
             actor = detail.pop("actor", {})
             kind = str(detail.pop("kind", "unknown"))
-            known = actor if isinstance(actor, dict) else {}
+            known = {"name": "", **actor} if isinstance(actor, dict) else {"name": ""}
             events.append(
                 Event(record.version, when(record.at_ms), kind, detail, Actor(**known), size)  # type: ignore[arg-type]
             )

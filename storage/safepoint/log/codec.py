@@ -66,7 +66,7 @@ class Codec:
                 previous=previous,
                 document_length=len(encoded),
                 document_digest=hashlib.sha256(encoded).digest(),
-                event={**event, "actor": asdict(actor)},
+                event=_event(event, actor),
                 delta=delta.compress(encoded, base),
             ),
             overhead=OVERHEAD,
@@ -105,6 +105,12 @@ class Codec:
 
     def _place(self, key: str) -> Place:
         return Place(self.store_id, self.workspace_id, "record", key)
+
+
+def _event(event: dict[str, Any], actor: Actor) -> dict[str, object]:
+    """As stored: without what is empty, since every record carries it."""
+    given = {name: value for name, value in event.items() if value is not None}
+    return {**given, "actor": {name: value for name, value in asdict(actor).items() if value}}
 
 
 def _damaged(key: str, why: str) -> Damaged:

@@ -75,7 +75,12 @@ class Save:
         if self.request_id is not None:
             request = RequestEntry(self.request_id, self._fingerprint(), entry)
             new = replace(new, requests=(*new.requests, request)[-KEPT_REQUESTS:])
-        event = {"kind": "save", "label": self.label, "step": self.step, "as": self.kind}
+        event = {
+            "kind": "save",
+            "label": self.label,
+            "step": self.step,
+            "as": None if self.kind == "step" else self.kind,
+        }
         return Outcome(SaveReply(entry, False), new, {**event, "state_bytes": entry.size})
 
     def _check(self, context: Context) -> None:
