@@ -123,22 +123,28 @@ def open_slots(slots: list[dict[str, Any]], unlock: Unlock, store_id: bytes) -> 
     """
     kind = "key-file" if isinstance(unlock, KeyFile) else "passphrase"
     for slot in slots:
-        if slot["kind"] != kind:
-            continue
-        sealed = base64.b64decode(slot["wrapped"], validate=True)
-        place = Place(store_id, b"", "slot", slot["id"])
         try:
+            if slot["kind"] != kind:
+                continue
+            sealed = base64.b64decode(slot["wrapped"], validate=True)
+            place = Place(store_id, b"", "slot", str(slot["id"]))
             return unseal({0: _kek(unlock, slot)}, place, sealed)
         except KeyMismatch:
             continue
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise _no_slot() from None
     return None
 
 
 def slots_of(manifest: dict[str, Any]) -> tuple[KeySlot, ...]:
-    return tuple(
-        KeySlot(s["id"], s["kind"], s["label"], datetime.fromisoformat(s["created_at"]))
-        for s in manifest["slots"]
-    )
+    """The slots as listed. Raises Damaged for what is none."""
+    try:
+        return tuple(
+            KeySlot(s["id"], s["kind"], s["label"], datetime.fromisoformat(s["created_at"]))
+            for s in manifest["slots"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _no_slot() from None
 
 
 def _kek(unlock: Unlock, slot: dict[str, Any]) -> bytes:
@@ -164,6 +170,13 @@ def _kek(unlock: Unlock, slot: dict[str, Any]) -> bytes:
         lanes=costs["lanes"],
         memory_cost=costs["memory_kib"],
     ).derive(unlock.words.encode())
+
+
+def _no_slot() -> Damaged:
+    return Damaged(
+        "the store manifest holds a key slot that Safepoint cannot have written",
+        hint="Somebody altered it. Restore it from a copy of the store.",
+    )
 
 
 def _file_check(secret: bytes) -> str:

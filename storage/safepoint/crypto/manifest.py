@@ -36,9 +36,10 @@ def decode(data: bytes, *, key: str, kind: str) -> dict[str, Any]:
     """
     try:
         whole = orjson.loads(data) if len(data) <= _MAX_BYTES else None
-    except ValueError:
-        whole = None
-    if not isinstance(whole, dict) or _text(whole) != data:
+        text = _text(whole)
+    except (ValueError, TypeError):  # no JSON, or nested more deeply than any manifest
+        whole = text = None
+    if not isinstance(whole, dict) or text != data:
         raise _damaged(key, "it is not a manifest as Safepoint writes it")
     if whole.pop("sha256", None) != _checksum(whole):
         raise _damaged(key, "its checksum does not match")
@@ -60,7 +61,7 @@ def check_mac(manifest: dict[str, Any], *, store_key: bytes, key: str) -> None:
         raise _damaged(key, "its seal does not match: it was altered or belongs elsewhere")
 
 
-def _text(value: dict[str, Any]) -> bytes:
+def _text(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
