@@ -14,7 +14,7 @@ import anyio
 from mcp.server import CacheHint, MCPServer
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
-from mcp.types import CallToolResult, TextContent
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS as MODERN
 
 from safepoint import Actor, Store
 from safepoint._version import __version__
@@ -58,10 +58,11 @@ async def _refuse_odd_arguments(
     ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
     """Arguments that are not an object are told to the model, not only to its client."""
-    params = ctx.params or {}
-    if ctx.method == "tools/call" and not isinstance(params.get("arguments") or {}, dict):
+    arguments = (ctx.params or {}).get("arguments")
+    if ctx.method == "tools/call" and not isinstance(arguments, dict | None):
         text = "The arguments are not a JSON object. Call again with one. [invalid_arguments]"
-        return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+        complete = {"resultType": "complete"} if ctx.protocol_version in MODERN else {}
+        return {"content": [{"type": "text", "text": text}], "isError": True, **complete}
     return await call_next(ctx)
 
 

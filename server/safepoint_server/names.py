@@ -74,7 +74,8 @@ def _broken_key_rule(name: str) -> str | None:
 
 
 def _cleaned(name: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in name).strip()[:MAX_CHARS].strip()
+    start = name[: 2 * MAX_CHARS]
+    return "".join(c if c.isprintable() else " " for c in start).strip()[:MAX_CHARS].strip()
 
 
 def _corrected(name: str) -> str:

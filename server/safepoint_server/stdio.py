@@ -40,8 +40,8 @@ async def serve(server: MCPServer[Any], max_request_bytes: int) -> None:
         into, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         lowlevel = server._lowlevel_server  # as MCPServer.run_stdio_async does
         async with anyio.create_task_group() as tasks:
-            async with into, messages:
-                tasks.start_soon(_pump, into.clone(), outlet, max_request_bytes)
+            async with messages:
+                tasks.start_soon(_pump, into, outlet, max_request_bytes)
                 await lowlevel.run(messages, outlet, lowlevel.create_initialization_options())
             tasks.cancel_scope.cancel()
 

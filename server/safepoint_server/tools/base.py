@@ -18,11 +18,13 @@ __all__ = ["AnyJson", "Arguments", "Reply", "Text", "ToolSpec", "WorkspaceName"]
 class Arguments(ArgModelBase):
     """The arguments of one tool. Unknown names are refused.
 
-    `json_fields` may hold any JSON, null included; elsewhere null means "not given".
+    `json_fields` may hold any JSON, null included; elsewhere null means "not given". For these
+    and the `list_fields` a string that is the JSON of an object or array stands for it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
     json_fields: ClassVar[frozenset[str]] = frozenset()
+    list_fields: ClassVar[frozenset[str]] = frozenset()
 
     def given(self, name: str) -> JSON | Unset:
         """The value of a JSON field, or UNSET when the caller did not name it."""

@@ -52,13 +52,11 @@ def check_arguments(tool: str, model: type[A], raw: Mapping[str, Any]) -> A:
 def _prepared(model: type[Arguments], raw: Mapping[str, Any]) -> dict[str, Any]:
     prepared: dict[str, Any] = {}
     for name, value in raw.items():
-        field = model.model_fields[name]
-        takes_json = name in model.json_fields
-        if value is None and not takes_json and not field.is_required():
+        optional = not model.model_fields[name].is_required()
+        if value is None and optional and name not in model.json_fields:
             continue
-        if isinstance(value, str) and (takes_json or field.annotation not in (str, str | None)):
-            value = _parsed(value)
-        prepared[name] = value
+        spelled = isinstance(value, str) and name in model.json_fields | model.list_fields
+        prepared[name] = _parsed(value) if spelled else value
     return prepared
 
 
@@ -74,7 +72,7 @@ def _parsed(text: str) -> Any:
 
 
 def _unknown(tool: str, name: str, names: list[str]) -> InvalidInput:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name[:50], names, n=1, cutoff=0.5)
     meant = f"Did you mean {close[0]!r}? " if close else ""
     return InvalidInput(
         f"{tool} has no argument {show_name(name)}, and nothing was done",

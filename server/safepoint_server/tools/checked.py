@@ -41,6 +41,7 @@ class CheckedTool(Tool):
         tool = cls(
             fn=spec.run,
             name=spec.name,
+            title=None,
             description=spec.description,
             parameters=input_schema(spec.arguments),
             fn_metadata=FuncMetadata(

@@ -34,6 +34,8 @@ def _step(value: Any) -> Any:
 
 
 class PlanArguments(Arguments):
+    list_fields: ClassVar = frozenset({"steps"})
+
     workspace: str
     steps: Annotated[
         list[Annotated[StepArguments, BeforeValidator(_step)]],
