@@ -27,6 +27,7 @@ from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
 from safepoint.log.transitions.base import Command, Context, Outcome
 from safepoint.model import Actor, Limits
+from safepoint.objects.base import MakesDurable
 
 __all__ = ["Committed", "Committer", "Patience"]
 
@@ -104,8 +105,16 @@ class Committer:
                         )
                     await _back_off(conflicts)
                 elif outcome is not None and fresh:
+                    await self._make_durable(head)
                     return Committed(outcome.reply, head, 0, conflicts)
                 head, fresh = await self._log.head(), True
+
+    async def _make_durable(self, head: Head) -> None:
+        """What is told of a version must not vanish with the power: another process may have
+        written it without having synced it yet."""
+        objects = self._log.shared.objects
+        if head.version and isinstance(objects, MakesDurable):
+            await objects.make_durable(log_key(self._log.name, head.version))
 
     def _context(self, head: Head, actor: Actor) -> Context:
         now_ms = int(self._clock().timestamp() * 1000)

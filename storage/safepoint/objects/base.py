@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-__all__ = ["ObjectStore", "SetsAside"]
+__all__ = ["MakesDurable", "ObjectStore", "SetsAside"]
 
 
 class ObjectStore(Protocol):
-    """Keys are ASCII, `/`-separated, without empty, `.` or `..` segments, at most 200 bytes a segment.
+    """Keys are ASCII, `/`-separated, with segments of 1 to 200 bytes that are not `.` or `..`.
 
     Every method may be called from many tasks at once. Failures are `Unavailable`; "not there" is
     an answer, never an error, and is given only when it is certain.
@@ -58,11 +58,25 @@ class ObjectStore(Protocol):
 
 @runtime_checkable
 class SetsAside(Protocol):
-    """A store whose writes can be torn by a power loss, so that its newest object may be a stump."""
+    """A store whose newest object may be a stump after a power loss."""
 
     async def set_aside(self, key: str, expected: bytes) -> str | None:
         """Rename `key` out of the way if it still holds exactly `expected`; the new key, or None.
 
         Atomic against every other caller, in this process or another: never moves another object
         that has taken the name since.
+        """
+
+
+@runtime_checkable
+class MakesDurable(Protocol):
+    """A store in which an object can be read before it is durable."""
+
+    async def make_durable(self, key: str) -> None:
+        """Make the object durable, whoever wrote it; free when this process did so already.
+
+        To be called before a caller is told something that rests on an object read here.
+
+        Raises:
+            Unavailable: it is not there, or cannot be made durable.
         """

@@ -13,7 +13,7 @@ __all__ = ["LocalObjects"]
 
 
 class LocalObjects:
-    """See ObjectStore and SetsAside. Every operation is one hop to a worker thread.
+    """See ObjectStore, SetsAside and MakesDurable. Every operation is one hop to a worker thread.
 
     The folder is made at the first operation, mode 0700, or with `create=False` must be there.
     From then on it must stay the same folder: if it vanishes, or an unmounted disk bares an empty
@@ -67,11 +67,5 @@ class LocalObjects:
         return await asyncio.to_thread(self._files.set_aside, key, expected)
 
     async def make_durable(self, key: str) -> None:
-        """Sync an object that another process may have left unsynced. Free if this one synced it.
-
-        Before anything that is told to a caller rests on a record that was read, not written here.
-
-        Raises:
-            Unavailable: it is not there, or cannot be synced.
-        """
+        """See MakesDurable."""
         await asyncio.to_thread(self._files.make_durable, key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
-from safepoint.objects.base import ObjectStore, SetsAside
+from safepoint.objects.base import MakesDurable, ObjectStore, SetsAside
 
 __all__ = ["Operation", "Wrapper"]
 
@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 class Operation(NamedTuple):
-    """A call: `put`, `get`, `list`, `delete` or `set_aside`, and its key (the prefix of a list)."""
+    """A call: `put`, `get`, `list`, `delete`, `set_aside` or `make_durable`, and its key.
+
+    The key of a list is its prefix.
+    """
 
     verb: str
     key: str
@@ -37,6 +40,13 @@ class Wrapper:
                 return await self.around(Operation("set_aside", key), lambda: move(key, expected))
 
             self.set_aside = set_aside
+        if isinstance(inner, MakesDurable):
+            sync = inner.make_durable
+
+            async def make_durable(key: str) -> None:
+                await self.around(Operation("make_durable", key), lambda: sync(key))
+
+            self.make_durable = make_durable
 
     @property
     def url(self) -> str:
