@@ -13,8 +13,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from safepoint import Store
 from tests.conftest import CAMPAIGN
+
+from safepoint import Store
 
 KILLS = 8
 PROTOCOL = "2025-11-25"

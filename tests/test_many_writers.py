@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import CAMPAIGN
 
 from safepoint import Store
-from tests.conftest import CAMPAIGN
 
 WRITERS = 4
 COMMITS = 250
