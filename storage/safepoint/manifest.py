@@ -49,15 +49,14 @@ class KeySource:
                 "a key file and a passphrase are both given", hint="Give one of them."
             )
         self._path = key_file or default_key_file()
-        self._may_make = key_file is None
         self._key = Passphrase(passphrase) if passphrase is not None else key
 
     def existing(self) -> Unlock:
         return self._key or read_key_file(self._path)
 
     def for_new_store(self, random: Random) -> Unlock:
-        """Makes the default key file when it is not there yet; never one that a caller named."""
-        if self._key is not None or not self._may_make or self._path.exists():
+        """Makes the key file when it is not there yet: nothing depends on another one yet."""
+        if self._key is not None or self._path.exists():
             return self.existing()
         return make_key_file(self._path, random=random)
 

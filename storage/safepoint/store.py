@@ -87,8 +87,8 @@ class Store:
         """Open the store at `url`: `file:///…`, a path, `memory://`, or any ObjectStore.
 
         A store that does not exist is made, unless `create` is false. It opens with `passphrase`,
-        with `key_file`, or with the user's default key file, which is made (mode 0600) for a new
-        store when missing. A memory store makes up a key of its own when none is given.
+        with `key_file`, or with the user's default key file; for a new store a missing key file is
+        made (mode 0600). A memory store makes up a key of its own when none is given.
         `seen` is the folder that remembers the newest versions seen.
 
         Raises:
