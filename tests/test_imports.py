@@ -1,0 +1,74 @@
+"""What is public stays public, and starting up loads nothing heavy that is not used."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import safepoint
+import safepoint_server
+
+PUBLIC = [
+    "Store", "Workspace", "JSON", "UNSET", "Actor", "Blocker", "Brief", "Checkpoint",
+    "CheckpointInfo", "CheckpointKind", "Decision", "Event", "InFlight", "KeySlot", "Limits",
+    "Marked", "ObjectStore", "Page", "Patience", "Plan", "PlannedStep", "Progress", "Saved",
+    "Started", "Step", "StepStatus", "Unset", "WorkspaceInfo", "WorkspaceStatus", "Conflict",
+    "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
+    "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",
+    "default_key_file", "default_seen_folder", "default_store_path",
+]  # fmt: skip
+
+MODULES = sorted(
+    module.name
+    for package in (safepoint, safepoint_server)
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+    if not module.name.endswith("__main__")
+)
+
+
+def run(code: str) -> str:
+    """What the code prints in a Python of its own, where every warning is an error."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def loaded_by(module: str) -> set[str]:
+    """The top-level modules that are there after an import."""
+    return set(
+        run(f"import sys, {module}\nprint(*{{n.split('.')[0] for n in sys.modules}})").split()
+    )
+
+
+def test_the_public_names_of_the_library_are_these() -> None:
+    assert sorted(safepoint.__all__) == sorted(PUBLIC)
+    assert all(hasattr(safepoint, name) for name in PUBLIC)
+
+
+def test_the_library_loads_without_cloud_terminal_or_protocol() -> None:
+    heavy = {"boto3", "botocore", "jinja2", "rich", "mcp", "pydantic", "safepoint_server"}
+    assert not loaded_by("safepoint") & heavy
+
+
+@pytest.mark.parametrize("module", ["safepoint_server.app", "safepoint_server.cli"])
+def test_the_server_starts_without_cloud_or_pages(module: str) -> None:
+    assert not loaded_by(module) & {"boto3", "botocore", "jinja2", "pytest", "hypothesis"}
+
+
+def test_the_command_line_loads_the_protocol_only_to_serve() -> None:
+    assert not loaded_by("safepoint_server.cli") & {"mcp", "rich"}
+
+
+def test_every_module_can_be_imported_without_a_warning() -> None:
+    run("\n".join(["import importlib", f"for n in {MODULES!r}: importlib.import_module(n)"]))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_lists_only_what_it_has(module: str) -> None:
+    loaded = __import__(module, fromlist=["__all__"])
+    assert [name for name in getattr(loaded, "__all__", []) if not hasattr(loaded, name)] == []
