@@ -6,7 +6,6 @@ raises.
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import tempfile
@@ -31,9 +30,12 @@ for _name in [name for name in os.environ if name.startswith("SAFEPOINT_")]:
 
 # Key files, memories and default stores of tests go to a home of their own, for subprocesses too.
 _home = tempfile.mkdtemp(prefix="safepoint-tests-")
-atexit.register(shutil.rmtree, _home, ignore_errors=True)
 for _name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HOME", "USERPROFILE"):
     os.environ[_name] = _home
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
