@@ -57,7 +57,8 @@ def decode(data: bytes, *, key: str, kind: str) -> dict[str, Any]:
 def check_mac(manifest: dict[str, Any], *, store_key: bytes, key: str) -> None:
     """Raises Damaged unless a holder of the store key wrote this manifest for this place."""
     body = {name: value for name, value in manifest.items() if name != "mac"}
-    if not hmac.compare_digest(str(manifest.get("mac")), _mac(body, store_key, key)):
+    mac = str(manifest.get("mac")).encode()
+    if not hmac.compare_digest(mac, _mac(body, store_key, key).encode()):
         raise _damaged(key, "its seal does not match: it was altered or belongs elsewhere")
 
 

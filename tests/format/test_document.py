@@ -1,0 +1,166 @@
+"""A document comes back as it was encoded, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safepoint.format.document import (
+    EMPTY,
+    CheckpointEntry,
+    Document,
+    RequestEntry,
+    StepEntry,
+    decode,
+    encode,
+    result_region,
+)
+from safepoint.model import Actor
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+MAYBE_TEXT = st.none() | TEXT
+NUMBER = st.integers(0, 2**53)
+MAYBE = st.none() | NUMBER
+ACTORS = st.builds(Actor, TEXT, TEXT, TEXT, TEXT, TEXT)
+STEPS = st.builds(
+    StepEntry,
+    status=st.sampled_from(["pending", "running", "done", "failed", "skipped"]),
+    title=MAYBE_TEXT,
+    after=st.lists(TEXT, max_size=3).map(tuple),
+    attempts=NUMBER,
+    input=MAYBE_TEXT,
+    token=MAYBE,
+    lease_ms=MAYBE,
+    holder=st.none() | ACTORS,
+    started_ms=MAYBE,
+    finished_ms=MAYBE,
+    finished_version=MAYBE,
+    error=MAYBE_TEXT,
+    retryable=st.none() | st.booleans(),
+    retry_ms=MAYBE,
+    summary=MAYBE_TEXT,
+    mark=MAYBE_TEXT,
+)
+CHECKPOINTS = st.builds(
+    CheckpointEntry,
+    version=NUMBER,
+    run=NUMBER,
+    at_ms=NUMBER,
+    kind=TEXT,
+    label=MAYBE_TEXT,
+    summary=MAYBE_TEXT,
+    step=MAYBE_TEXT,
+    size=NUMBER,
+    sha256=TEXT,
+    actor=ACTORS,
+)
+DOCUMENTS = st.builds(
+    Document,
+    version=NUMBER,
+    run=NUMBER,
+    created_ms=NUMBER,
+    updated_ms=NUMBER,
+    goal=MAYBE_TEXT,
+    next_action=MAYBE_TEXT,
+    summary=MAYBE_TEXT,
+    state_sha256=TEXT,
+    latest=st.none() | CHECKPOINTS,
+    steps=st.dictionaries(TEXT, STEPS, max_size=3),
+    checkpoints=st.lists(CHECKPOINTS, max_size=3).map(tuple),
+    requests=st.lists(st.builds(RequestEntry, TEXT, TEXT, CHECKPOINTS), max_size=2).map(tuple),
+    regions=st.dictionaries(TEXT, st.binary(max_size=40), max_size=3),
+)
+ACTOR = Actor("tester")
+ENTRY = CheckpointEntry(3, 1, 5, "step", "a", None, None, 2, "ab", ACTOR)
+FULL = Document(
+    version=3,
+    latest=ENTRY,
+    steps={"fetch": StepEntry(status="running", holder=ACTOR, after=("plan",))},
+    checkpoints=(ENTRY,),
+    requests=(RequestEntry("r", "f", ENTRY),),
+    regions={"state": b"{}", result_region("fetch"): b"\x00\xff"},
+)
+
+
+def changed(**head: Any) -> bytes:
+    """FULL with other fields in its head."""
+    data = encode(FULL)
+    (length,) = struct.unpack_from(">I", data, 1)
+    old = orjson.loads(data[5 : 5 + length])
+    fields = {**old, **head}
+    text = orjson.dumps({name: value for name, value in fields.items() if value is not ...})
+    return struct.pack(">BI", 1, len(text)) + text + data[5 + length :]
+
+
+@given(DOCUMENTS)
+def test_a_document_comes_back_as_it_was_encoded(document: Document) -> None:
+    decoded = decode(encode(document))
+    assert decoded == document
+    assert list(decoded.steps) == list(document.steps)
+    assert encode(decoded) == encode(document)
+
+
+def test_the_empty_document_comes_back_too() -> None:
+    assert decode(encode(EMPTY)) == EMPTY
+    assert EMPTY.state is None
+
+
+def test_what_clients_gave_is_stored_byte_for_byte() -> None:
+    state = '{"b": 1.0, "a":  "é"}'.encode()
+    assert state in encode(replace(FULL, regions={"state": state}))
+
+
+def test_marking_a_step_leaves_the_bytes_of_the_state_where_they_were() -> None:
+    other = replace(FULL, steps={"fetch": StepEntry(status="done")})
+    assert encode(other).endswith(b"{}\x00\xff")
+
+
+def test_a_newer_format_asks_for_an_upgrade() -> None:
+    with pytest.raises(ValueError, match=r"format 2 .* upgrade"):
+        decode(b"\x02" + encode(FULL)[1:])
+
+
+def test_missing_and_trailing_bytes_are_refused_at_every_length() -> None:
+    data = encode(FULL)
+    for length in range(len(data)):
+        with pytest.raises(ValueError):  # noqa: PT011 - any: the caller says which object
+            decode(data[:length])
+    with pytest.raises(ValueError, match="do not fill"):
+        decode(data + b"\0")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"steps": ...},
+        {"steps": []},
+        {"steps": {"fetch": {}}},
+        {"steps": {"fetch": {"after": None}}},
+        {"checkpoints": [{}]},
+        {"checkpoints": None},
+        {"latest": 1},
+        {"requests": [{"id": "r"}]},
+        {"regions": ...},
+        {"regions": None},
+        {"regions": [["state", "2"]]},
+        {"regions": [["state", 1]]},
+        {"regions": [["state", 999]]},
+        {"invented": 1},
+    ],
+    ids=str,
+)
+def test_a_head_that_is_not_one_is_refused(head: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any: the caller says which object
+        decode(changed(**head))
+
+
+@given(st.binary(max_size=60))
+def test_arbitrary_bytes_are_refused_as_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any: the caller says which object
+        decode(data)
