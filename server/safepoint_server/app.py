@@ -40,7 +40,7 @@ def create_server(store: Store, settings: Settings, *, transport: str = "memory"
     """
 
     def new_call(context: Context[Any, Any]) -> Call:
-        return Call(store, settings, caller(context, transport))
+        return Call(store, caller(context, transport))
 
     return MCPServer(
         "safepoint",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from typing import Final
 
 from mcp.server.mcpserver.exceptions import ToolError
 
 from safepoint import SafepointError
 
-__all__ = ["failure_code", "refusal", "unexpected"]
+__all__ = ["refusal", "unexpected"]
 
-MAX_CHARS = 2000
+MAX_CHARS: Final = 2000
 
 
 def refusal(error: SafepointError) -> ToolError:
@@ -30,11 +31,6 @@ def unexpected() -> tuple[str, ToolError]:
         "not known. Next: call load_checkpoint to see what is stored, and tell the user the "
         "incident id, which the server's log explains. [internal]"
     )
-
-
-def failure_code(error: BaseException) -> str:
-    """The word for this failure in log lines."""
-    return error.code if isinstance(error, SafepointError) else type(error).__name__
 
 
 def _sentence(text: str) -> str:

@@ -12,7 +12,6 @@ from mcp.server.mcpserver import Context
 
 from safepoint import Actor, Store, Workspace
 from safepoint_server.names import check_workspace_name
-from safepoint_server.settings import Settings
 
 __all__ = ["Call", "caller"]
 
@@ -24,7 +23,6 @@ class Call:
     """What a tool's function gets besides its arguments. `note` is for the log: names, numbers."""
 
     store: Store
-    settings: Settings
     actor: Actor
     note: dict[str, Any] = field(default_factory=dict)
 

@@ -22,6 +22,7 @@ class ActorReply(Reply):
     version: str | None = None
     host: str | None = None
     process: str | None = None
+    transport: str | None = None
 
     @classmethod
     def of(cls, actor: Actor) -> ActorReply:
@@ -30,6 +31,7 @@ class ActorReply(Reply):
             version=cut(actor.version, 50) or None,
             host=cut(actor.host, 100) or None,
             process=cut(actor.process, 20) or None,
+            transport=cut(actor.transport, 20) or None,
         )
 
 
