@@ -16,7 +16,7 @@ from safepoint.errors import Conflict, InvalidInput, LimitExceeded
 from safepoint.format.document import Document, StepEntry, result_region
 from safepoint.format.jsontext import decode_json
 from safepoint.log.progress import FINISHED, idempotency_key, missing, status_of
-from safepoint.log.transitions.base import Context, Outcome, advance, when
+from safepoint.log.transitions.base import Context, Outcome, advance, closest, when
 from safepoint.log.transitions.plan import check_step_name
 from safepoint.model import Decision, Started, StepStatus
 
@@ -147,6 +147,9 @@ class Start:
                 "idempotency_key to the outside system, or check there before repeating it. "
                 + advice
             )
+        elif self.step not in document.steps and document.steps:
+            meant = closest(self.step, document.steps)
+            advice = f"It was not in the plan and was added at its end. {meant}{advice}"
         elif entry.attempts:
             reason = entry.error or "no reason given"
             advice = f"Attempt {entry.attempts} failed: {reason}. {advice}"
