@@ -26,6 +26,7 @@ from safepoint.model import Marked, StepStatus, Unset
 __all__ = ["Mark"]
 
 _MARKS = ("done", "failed", "skipped")
+_RETRY_MAX = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,12 @@ class Mark:
         if (self.retryable is not None or self.retry_after) and self.status != "failed":
             raise InvalidInput(
                 "only a failed step can be retryable", hint='Use status="failed", or leave it out.'
+            )
+        if not timedelta() <= (self.retry_after or timedelta()) <= _RETRY_MAX:
+            raise InvalidInput(
+                f"retry_after must be 0 seconds to {_RETRY_MAX.days} days",
+                hint="Leave it out to allow a retry at once.",
+                code="bad_retry",
             )
         check_text(self.summary, "summary", limit=context.limits.summary_bytes)
         check_text(self.error, "error", limit=context.limits.summary_bytes)
