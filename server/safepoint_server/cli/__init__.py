@@ -14,6 +14,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Results go to standard output, `error:` and `hint:` to standard error.
     """
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from safepoint.errors import SafepointError
     from safepoint_server.cli.exits import Exit, exit_code
     from safepoint_server.cli.output import print_error
@@ -32,10 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_error("interrupted")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
     except SystemExit as stop:  # --help and --version
         return stop.code if isinstance(stop.code, int) else Exit.OK
 
