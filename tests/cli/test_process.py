@@ -42,12 +42,14 @@ def test_the_start_imports_neither_the_protocol_nor_rich(place: Any) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes close differently on Windows")
 def test_a_reader_that_has_seen_enough_is_no_failure(place: Any) -> None:
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONUNBUFFERED"}
     reader, writer = os.pipe()
     os.close(reader)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "safepoint_server.cli", "ls", *place.options],
             stdout=writer,
+            env=environment,
             stderr=subprocess.PIPE,
             timeout=60,
             check=False,

@@ -33,7 +33,9 @@ def _run(argv: Sequence[str] | None) -> int:
     _never_fail_on_encoding()
     try:
         run, args = parse(list(sys.argv[1:] if argv is None else argv))
-        return run(args)
+        code = run(args)
+        sys.stdout.flush()  # a reader that is gone shows here, not when Python ends
+        return code
     except UsageError as error:
         print_error(str(error), error.hint)
         return Exit.USAGE

@@ -98,6 +98,7 @@ def _wishes(args: argparse.Namespace) -> Wishes:
 
 def _place(args: argparse.Namespace) -> Place:
     """A store of its own, unless the user names one."""
+    from safepoint_server.cli.keys_init import key_file_of
     from safepoint_server.demo.director import Place, in_new_folder
 
     own = in_new_folder()
@@ -105,4 +106,4 @@ def _place(args: argparse.Namespace) -> Place:
         return own
     settings = options.settings(args)
     name = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    return Place(settings.store, settings.key_file, name, own.folder, settings.open_store)
+    return Place(settings.store, key_file_of(settings), name, own.folder, settings.open_store)

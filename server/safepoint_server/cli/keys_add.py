@@ -71,7 +71,11 @@ def _new_passphrase() -> str:
             "there is no terminal to ask for the new passphrase on",
             hint="set SAFEPOINT_NEW_PASSPHRASE, or run this on a terminal",
         )
-    first = getpass.getpass("New passphrase: ")
-    if getpass.getpass("The same again: ") != first:
-        raise InvalidInput("the two passphrases differ", hint="nothing was changed; try again")
+    try:
+        first = getpass.getpass("New passphrase: ")
+        again = getpass.getpass("The same again: ")
+    except EOFError:
+        raise InvalidInput("no passphrase was given", hint="Nothing was changed.") from None
+    if again != first:
+        raise InvalidInput("the two passphrases differ", hint="Nothing was changed; try again.")
     return first

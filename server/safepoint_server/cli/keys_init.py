@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from pathlib import Path
 
-from safepoint import KeySlot, NotFound, default_key_file
-from safepoint.keyfile import make_key_file
+from safepoint import KeySlot, default_key_file
 from safepoint_server.cli import options
 from safepoint_server.cli.keys_list import print_slots
 from safepoint_server.cli.output import console, print_json
-from safepoint_server.cli.place import existing_store
 from safepoint_server.cli.plain import one_line
 from safepoint_server.settings import Settings
 
@@ -74,14 +71,5 @@ def key_file_of(settings: Settings) -> Path | None:
 
 
 async def _open(settings: Settings) -> tuple[str, str, tuple[KeySlot, ...]]:
-    """Open the store, making it and the key file that was named only when there is no store."""
-    try:
-        async with existing_store(settings) as store:
-            return store.url, store.id, await store.slots()
-    except NotFound as error:
-        if error.code != "store_not_found":
-            raise
-    if settings.key_file is not None:
-        await asyncio.to_thread(make_key_file, settings.key_file, random=os.urandom)
     async with settings.open_store(options.actor()) as store:
         return store.url, store.id, await store.slots()

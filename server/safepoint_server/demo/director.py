@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +13,6 @@ from random import Random
 from typing import Final
 
 from safepoint import Actor, InvalidInput, Store
-from safepoint.keyfile import make_key_file
 from safepoint_server.demo.analysis import STAGES
 from safepoint_server.demo.filing import list_tickets
 from safepoint_server.demo.job import ANALYSE, FILE, Job, step_names
@@ -81,7 +79,6 @@ def in_new_folder() -> Place:
     """A store and key of its own below the temporary folder; they stay there to be looked at."""
     folder = Path(tempfile.mkdtemp(prefix="safepoint-demo-")).resolve()
     store, key_file = folder / "store", folder / "key"
-    make_key_file(key_file, random=os.urandom)
 
     @asynccontextmanager
     async def open_store(actor: Actor) -> AsyncIterator[Store]:

@@ -1,0 +1,35 @@
+"""Every program in examples/ runs, and what it asserts holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", ["resume.py", "resume_mcp.py"])
+def test_the_example_runs(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name)], capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"done once" in done.stdout.replace(b"\n", b" ")
+
+
+def test_the_main_job_is_the_demonstration() -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "killed_agent.py"), "--help"],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert b"safepoint demo" in done.stdout
+
+
+def test_no_example_is_left_out() -> None:
+    run = {"resume.py", "resume_mcp.py", "killed_agent.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == run
