@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from safepoint import JSON, UNSET, Unset
 from safepoint_server.tools.call import Call
@@ -31,32 +33,37 @@ class Arguments(ArgModelBase):
         return getattr(self, name) if name in self.model_fields_set else UNSET
 
 
-class Reply(BaseModel):
-    """The reply of one tool. A field that is None is left out; `json_fields` only if unset."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The reply of one tool, or a part of one: a frozen dataclass of JSON values.
 
-    model_config = ConfigDict(frozen=True)
-    json_fields: ClassVar[frozenset[str]] = frozenset()
+    A field that is None is left out, unless it may hold any JSON: then UNSET leaves it out.
+    """
 
     def data(self) -> dict[str, Any]:
         """The reply as plain JSON values, in the order of the fields."""
-        return _plain(self)
-
-
-def _plain(model: BaseModel) -> dict[str, Any]:
-    json_fields: frozenset[str] = getattr(model, "json_fields", frozenset())
-    data: dict[str, Any] = {}
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        if name in json_fields:
-            if name in model.model_fields_set:
+        data: dict[str, Any] = {}
+        kind: Any = type(self)
+        for name, takes_json in _fields(kind):
+            value = getattr(self, name)
+            if takes_json:
+                if value is not UNSET:
+                    data[name] = value
+            elif isinstance(value, StrEnum):
+                data[name] = value.value
+            elif isinstance(value, Reply):
+                data[name] = value.data()
+            elif isinstance(value, list):
+                data[name] = [item.data() if isinstance(item, Reply) else item for item in value]
+            elif value is not None:
                 data[name] = value
-        elif isinstance(value, BaseModel):
-            data[name] = _plain(value)
-        elif isinstance(value, list):
-            data[name] = [_plain(v) if isinstance(v, BaseModel) else v for v in value]
-        elif value is not None:
-            data[name] = value
-    return data
+        return data
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, bool], ...]:
+    """Names, and whether None is a value of its own there."""
+    return tuple((field.name, field.default is UNSET) for field in fields(kind))
 
 
 A = TypeVar("A", bound=Arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from safepoint import Blocker, Brief, InFlight
@@ -18,6 +19,7 @@ LIST_BYTES: Final = 1000
 ITEMS: Final = 6
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InFlightReply(Reply):
     step: str
     attempt: int
@@ -28,12 +30,14 @@ class InFlightReply(Reply):
     advice: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockedReply(Reply):
     step: str
     needs: list[str]
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BriefReply(Reply):
     """`omitted` counts what was left out of each list; list_steps shows it."""
 

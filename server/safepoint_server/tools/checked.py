@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from mcp.server.mcpserver import Context
@@ -44,9 +45,7 @@ class CheckedTool(Tool):
             title=None,
             description=spec.description,
             parameters=input_schema(spec.arguments),
-            fn_metadata=FuncMetadata(
-                arg_model=spec.arguments, output_schema=output_schema(spec.reply)
-            ),
+            fn_metadata=FuncMetadata(arg_model=spec.arguments),
             is_async=True,
             context_kwarg=None,
             annotations=ToolAnnotations(
@@ -59,6 +58,11 @@ class CheckedTool(Tool):
         tool._spec = spec
         tool._new_call = new_call
         return tool
+
+    @cached_property
+    def output_schema(self) -> dict[str, Any]:
+        """Made when tools are listed: starting up has no time for it."""
+        return output_schema(self._spec.reply)
 
     async def run(
         self,

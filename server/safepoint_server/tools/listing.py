@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -22,6 +23,7 @@ class ListCheckpointsArguments(Arguments):
     cursor: Cursor | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointLine(Reply):
     version: int
     run: int
@@ -34,6 +36,7 @@ class CheckpointLine(Reply):
     saved_by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointsReply(Reply):
     workspace: str
     checkpoints: list[CheckpointLine]
@@ -72,6 +75,7 @@ class ListWorkspacesArguments(Arguments):
     cursor: Cursor | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceLine(Reply):
     name: str
     version: int
@@ -85,6 +89,7 @@ class WorkspaceLine(Reply):
     state_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspacesReply(Reply):
     workspaces: list[WorkspaceLine]
     next_cursor: str | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from safepoint import Checkpoint, NotFound
+from safepoint import UNSET, Checkpoint, NotFound
 from safepoint.format.jsontext import encode_json
 from safepoint_server.names import show_name
 from safepoint_server.tools.base import Arguments, Text, ToolSpec, WorkspaceName
@@ -31,14 +32,13 @@ class LoadArguments(Arguments):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReply(BriefReply):
-    json_fields: ClassVar = frozenset({"state", "state_outline"})
-
     note: str
     state_bytes: int
     sha256: str | None = None
-    state: Any = None
-    state_outline: Any = None
+    state: Any = UNSET
+    state_outline: Any = UNSET
     truncated: bool | None = None
     how_to_read: str | None = None
 
@@ -58,7 +58,7 @@ async def load_checkpoint(args: LoadArguments, call: Call) -> LoadReply:
         shown = _state(found, args)
     brief = brief_reply(found.brief)
     saver = brief.saved_by.name if brief.saved_by is not None else "nobody yet"
-    head = {name: getattr(brief, name) for name in BriefReply.model_fields}
+    head = {field.name: getattr(brief, field.name) for field in fields(BriefReply)}
     return LoadReply(
         **head,
         note=DATA_NOTE.format(saver),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from safepoint import PlannedStep, Step
-from safepoint.format.jsontext import encode_json
+from safepoint import UNSET, PlannedStep, Step
 from safepoint_server.names import check_step_name
 from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
@@ -44,6 +44,7 @@ class PlanArguments(Arguments):
     goal: Annotated[Text | None, Field(description="What the work is for")] = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReply(Reply):
     workspace: str
     version: int
@@ -93,9 +94,8 @@ class ListStepsArguments(Arguments):
     cursor: Cursor | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepLine(Reply):
-    json_fields: ClassVar = frozenset({"result"})
-
     name: str
     status: str
     title: str | None = None
@@ -104,7 +104,7 @@ class StepLine(Reply):
     lease_until: str | None = None
     holder: str | None = None
     finished_at: str | None = None
-    result: Any = None
+    result: Any = UNSET
     result_bytes: int | None = None
     error: str | None = None
     retryable: bool | None = None
@@ -112,6 +112,7 @@ class StepLine(Reply):
     summary: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepsReply(Reply):
     workspace: str
     steps: list[StepLine]
@@ -131,11 +132,7 @@ async def list_steps(args: ListStepsArguments, call: Call) -> StepsReply:
 
 def _step_line(step: Step) -> StepLine:
     """One step; a result above 300 bytes is only measured: start_step gives it whole."""
-    result: dict[str, Any] = {}
-    if step.result_bytes and len(encode_json(step.result)) <= RESULT_BYTES:
-        result = {"result": step.result}
-    elif step.result_bytes:
-        result = {"result_bytes": step.result_bytes}
+    short = 0 < step.result_bytes <= RESULT_BYTES
     return StepLine(
         name=step.name,
         status=step.status,
@@ -149,7 +146,8 @@ def _step_line(step: Step) -> StepLine:
         retryable=step.retryable,
         retry_at=timestamp(step.retry_at) if step.retry_at else None,
         summary=cut(step.summary, TEXT_CHARS) if step.summary else None,
-        **result,
+        result=step.result if short else UNSET,
+        result_bytes=None if short else step.result_bytes or None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -17,6 +18,7 @@ R = TypeVar("R", bound=Reply)
 PAGE_BYTES: Final = 24_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActorReply(Reply):
     name: str
     version: str | None = None
@@ -35,6 +37,7 @@ class ActorReply(Reply):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressReply(Reply):
     """How many steps there are and how many stand where; what is zero is left out."""
 

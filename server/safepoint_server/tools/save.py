@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -40,6 +41,7 @@ class SaveArguments(Arguments):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SaveReply(Reply):
     workspace: str
     version: int

@@ -1,48 +1,57 @@
-"""The JSON Schemas that clients see: pydantic's, without what only costs a model tokens."""
+"""The JSON Schemas that clients see, without what only costs a model tokens."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import MISSING, fields
+from types import NoneType, UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
+from safepoint_server.tools.base import Reply
+
 __all__ = ["input_schema", "output_schema"]
 
-SILENT: Final = frozenset({"title", "description", "default", "additionalProperties"})
+TYPES: Final = {str: "string", int: "integer", bool: "boolean", list: "array"}
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Schema of arguments, with descriptions and defaults. What is optional may be left out."""
-    return _lean(model.model_json_schema(by_alias=True), frozenset({"title"}))
-
-
-def output_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Schema of a reply: the names and types of its fields; what lies inside objects and arrays
-    is left to be read.
-
-    Fields that may be absent are not required.
-    """
-    schema = _lean(model.model_json_schema(by_alias=True, mode="serialization"), SILENT)
-    schema["properties"] = {name: _shallow(item) for name, item in schema["properties"].items()}
-    return schema
-
-
-def _shallow(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": schema["type"]} if "type" in schema else {}
-
-
-def _lean(schema: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:
+    schema = model.model_json_schema(by_alias=True)
     definitions = schema.pop("$defs", {})
-    return {key: _walk(value, key, definitions, dropped) for key, value in _kept(schema, dropped)}
+    return {key: _walk(value, key, definitions) for key, value in _kept(schema)}
 
 
-def _walk(node: Any, place: str, definitions: dict[str, Any], dropped: frozenset[str]) -> Any:
+def output_schema(reply: type[Reply]) -> dict[str, Any]:
+    """Schema of a reply: the names and types of its fields. What may be absent is not required.
+
+    What lies inside objects and arrays is left to be read.
+    """
+    hints = get_type_hints(reply)
+    required = [field.name for field in fields(reply) if field.default is MISSING]
+    properties = {field.name: _shallow(hints[field.name]) for field in fields(reply)}
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _shallow(hint: Any) -> dict[str, Any]:
+    """The JSON type of a hint such as `str`, `list[str] | None`, a Reply or Any."""
+    (kind,) = [arm for arm in get_args(hint) if arm is not NoneType] if _is_union(hint) else [hint]
+    if kind is Any:
+        return {}
+    return {"type": TYPES.get(get_origin(kind) or kind, "object")}
+
+
+def _is_union(hint: Any) -> bool:
+    return isinstance(hint, UnionType)
+
+
+def _walk(node: Any, place: str, definitions: dict[str, Any]) -> Any:
     if isinstance(node, list):
-        return [_walk(item, "", definitions, dropped) for item in node]
+        return [_walk(item, "", definitions) for item in node]
     if not isinstance(node, dict):
         return node
     if place == "properties":  # its keys are names of fields, one of which may be "title"
-        return {name: _walk(item, "", definitions, dropped) for name, item in node.items()}
+        return {name: _walk(item, "", definitions) for name, item in node.items()}
     if "$ref" in node:
         name = str(node["$ref"]).rpartition("/")[2]
         node = {**definitions[name], **{key: node[key] for key in node if key != "$ref"}}
@@ -52,14 +61,13 @@ def _walk(node: Any, place: str, definitions: dict[str, Any], dropped: frozenset
             {**kinds[0], **{key: node[key] for key in node if key != "anyOf"}},
             place,
             definitions,
-            dropped,
         )
-    return {key: _walk(value, key, definitions, dropped) for key, value in _kept(node, dropped)}
+    return {key: _walk(value, key, definitions) for key, value in _kept(node)}
 
 
-def _kept(node: dict[str, Any], dropped: frozenset[str]) -> list[tuple[str, Any]]:
+def _kept(node: dict[str, Any]) -> list[tuple[str, Any]]:
     return [
         (key, value)
         for key, value in node.items()
-        if key not in dropped and not (key == "default" and value is None)
+        if key != "title" and not (key == "default" and value is None)
     ]

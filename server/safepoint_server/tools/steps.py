@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from safepoint import UNSET
 from safepoint_server.names import check_step_name
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
@@ -30,9 +32,8 @@ class StartArguments(Arguments):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartReply(Reply):
-    json_fields: ClassVar = frozenset({"result"})
-
     workspace: str
     step: str
     decision: str
@@ -45,7 +46,7 @@ class StartReply(Reply):
     lease_until: str | None = None
     wait_until: str | None = None
     status: str | None = None
-    result: Any = None
+    result: Any = UNSET
     needs: list[str] | None = None
     holder: ActorReply | None = None
 
@@ -60,7 +61,6 @@ async def start_step(args: StartArguments, call: Call) -> StartReply:
         fencing_token=args.fencing_token,
     )
     call.note |= {"version": started.version, "step": args.step, "decision": started.decision}
-    result = {"result": started.result} if started.decision == "skip" else {}
     return StartReply(
         workspace=started.workspace,
         step=started.step,
@@ -76,7 +76,7 @@ async def start_step(args: StartArguments, call: Call) -> StartReply:
         status=started.status,
         needs=list(started.needs) or None,
         holder=ActorReply.of(started.holder) if started.holder else None,
-        **result,
+        result=started.result if started.decision == "skip" else UNSET,
     )
 
 
@@ -95,6 +95,7 @@ class MarkArguments(Arguments):
     summary: Text | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarkReply(Reply):
     workspace: str
     step: str
