@@ -105,7 +105,7 @@ class Listing:
         block = block_of(min(head.version, max(1, before - 1)))
         while block >= 0:
             last = last_of_block(block)
-            document = head if last >= head.version else await self._log.document(last)
+            document = head if last >= head.version else await self._log.document(last, head)
             for entry in reversed(document.checkpoints):
                 if entry.version < before:
                     yield entry

@@ -129,7 +129,9 @@ class Workspace:
         head = await self._existing()
         if label is not None:
             version = await self._listing.version_of_label(head.document, label)
-        document = head.document if version is None else await self._log.document(version)
+        document = head.document
+        if version is not None:
+            document = await self._log.document(version, document)
         brief = brief_of(self.name, document, now_ms=self._now_ms(), head_version=head.version)
         state = document.state
         return Checkpoint(

@@ -126,14 +126,13 @@ class Log:
             self._head = head
         return head
 
-    async def document(self, version: int) -> Document:
-        """What the workspace was at `version`.
+    async def document(self, version: int, head: Document) -> Document:
+        """What the workspace, now at `head`, was at `version`.
 
         Raises NotFound when there is no such version, Damaged when it cannot be rebuilt.
         """
-        head = await self.head()
         if version == head.version:
-            return head.document
+            return head
         if not 1 <= version < head.version or self.codec is None:
             raise NotFound(
                 f"workspace {self.name!r} has no version {version}; its newest is {head.version}",
