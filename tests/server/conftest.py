@@ -37,6 +37,7 @@ class Agent:
         text = result.content[0].text
         assert not result.is_error, text
         assert json.loads(text) == result.structured_content
+        assert text == json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
         self.last_bytes = len(text.encode())
         assert result.structured_content is not None
         return result.structured_content
