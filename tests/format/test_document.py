@@ -140,7 +140,7 @@ def test_missing_and_trailing_bytes_are_refused_at_every_length() -> None:
     [
         {"steps": ...},
         {"steps": []},
-        {"steps": {"fetch": {}}},
+        {"steps": {"fetch": {"unknown": 1}}},
         {"steps": {"fetch": {"after": None}}},
         {"checkpoints": [{}]},
         {"checkpoints": None},

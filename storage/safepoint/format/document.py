@@ -41,7 +41,7 @@ def result_region(step: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StepEntry:
-    """A step as stored. Times are milliseconds since 1970; `token` is the fencing token.
+    """A step as stored, without the fields that have their default. Times are milliseconds since 1970; `token` is the fencing token.
 
     `status` is never `interrupted`: that is `running` seen after `lease_ms`.
     `mark` is the fingerprint of what mark_step_done was given, to tell a repeat from a change.
@@ -63,6 +63,16 @@ class StepEntry:
     retry_ms: int | None = None
     summary: str | None = None
     mark: str | None = None
+    stored: orjson.Fragment = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep the stored form: a run may have 10,000 steps, of which a commit changes one."""
+        given = {name: getattr(self, name) for name in _STEP_DEFAULTS}
+        changed = {n: v for n, v in given.items() if v != _STEP_DEFAULTS[n]}
+        object.__setattr__(self, "stored", orjson.Fragment(orjson.dumps(changed)))
+
+
+_STEP_DEFAULTS = {f.name: f.default for f in fields(StepEntry) if f.init}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +135,7 @@ _HEAD_FIELDS = tuple(f.name for f in fields(Document) if f.name != "regions")
 def encode(document: Document) -> bytes:
     """The stored form; the same document always gives the same bytes."""
     head: dict[str, Any] = {name: getattr(document, name) for name in _HEAD_FIELDS}
-    head["steps"] = dict(document.steps)
+    head["steps"] = {name: entry.stored for name, entry in document.steps.items()}
     head["regions"] = [[name, len(data)] for name, data in document.regions.items()]
     text = orjson.dumps(head)
     return b"".join((_PREFIX.pack(FORMAT, len(text)), text, *document.regions.values()))
@@ -161,8 +171,8 @@ def decode(data: bytes) -> Document:
 
 
 def _step(entry: dict[str, Any]) -> StepEntry:
-    entry["after"] = tuple(entry["after"])
-    if entry["holder"] is not None:
+    entry["after"] = tuple(entry.get("after", ()))
+    if "holder" in entry:
         entry["holder"] = Actor(**entry["holder"])
     return StepEntry(**entry)
 

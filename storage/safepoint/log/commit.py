@@ -129,7 +129,7 @@ class Committer:
         base = base_of(new.version)
         encoded_base = None if base is None else await self._log.encoded(base)
         return await off_loop(
-            sum(map(len, new.regions.values())),
+            head.weight + sum(map(len, new.regions.values())),
             codec.seal,
             new,
             outcome.event or {},
@@ -202,7 +202,8 @@ class Committer:
         log.keep(document.version, sealed.encoded)
         if log.codec is not None:
             log.shared.seen.note(log.codec.workspace_id, document.version)
-        head = Head(document, hashlib.sha256(sealed.data).digest(), len(sealed.data))
+        digest, size = hashlib.sha256(sealed.data).digest(), len(sealed.data)
+        head = Head(document, digest, size, len(sealed.encoded))
         return log.remember(head)
 
 

@@ -59,15 +59,11 @@ class Head:
     document: Document
     digest: bytes
     size: int
+    weight: int  # bytes of the encoded document
 
     @property
     def version(self) -> int:
         return self.document.version
-
-    @property
-    def weight(self) -> int:
-        """Bytes of clients' data in the document."""
-        return sum(map(len, self.document.regions.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,7 @@ class Log:
 
     @property
     def weight(self) -> int:
-        """Bytes of clients' data that the head holds in memory."""
+        """Bytes that the head holds in memory, about."""
         return self._head.weight if self._head else 0
 
     def known(self) -> Head | None:
@@ -208,7 +204,7 @@ class Log:
         encoded = await off_loop(record.document_length, codec.rebuild, record, base)
         self.keep(version, encoded)
         document = await off_loop(len(encoded), codec.decode, version, encoded)
-        return Head(document, hashlib.sha256(data).digest(), len(data))
+        return Head(document, hashlib.sha256(data).digest(), len(data), len(encoded))
 
     async def _cold(self) -> Head:
         """The newest version from nothing, in two round trips: list, then fetch in parallel."""
@@ -220,7 +216,7 @@ class Log:
             self._load_keys(generations), asyncio.gather(*(self._fetch(one) for one in chain))
         )
         if version == 0:
-            return await self._checked(Head(EMPTY, NO_PREVIOUS, 0))
+            return await self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0))
         if self.codec is None:
             raise Damaged(
                 f"{keys_folder(self.name)} has no keys, though the workspace has versions",
@@ -240,7 +236,8 @@ class Log:
         assert encoded is not None  # noqa: S101 - a chain has at least one version
         document = await off_loop(len(encoded), self.codec.decode, version, encoded)
         digest = hashlib.sha256(fetched[-1]).digest()
-        return self.remember(await self._checked(Head(document, digest, len(fetched[-1]))))
+        head = Head(document, digest, len(fetched[-1]), len(encoded))
+        return self.remember(await self._checked(head))
 
     async def _newest(self) -> int:
         """The newest version there is, 0 for none. What is no record's key is nobody's record."""
