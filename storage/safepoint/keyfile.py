@@ -86,6 +86,8 @@ def make_key_file(path: Path, *, random: Random) -> KeyFile:
         finally:
             fresh.unlink()
         _sync_folder(path.parent)
+    except Unavailable:
+        raise
     except OSError as error:
         raise Unavailable(
             f"the key file {path} cannot be made: {error.strerror}",

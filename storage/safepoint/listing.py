@@ -94,7 +94,7 @@ class Listing:
         if expected > head:
             since = f"Version {expected} does not exist."
         else:
-            events = await self._events(range(head, max(expected, head - _EXPLAINED), -1))
+            events = await self._events(range(head, max(expected, head - _EXPLAINED, 0), -1))
             lines = [f"{event.version} {_words(event)}" for event in reversed(events)]
             more = head - expected - len(events)
             since = f"Since then: {f'{more} earlier; ' if more > 0 else ''}{'; '.join(lines)}."

@@ -11,7 +11,7 @@ from typing import Any
 
 from safepoint.crypto import manifest
 from safepoint.crypto.envelope import Random
-from safepoint.crypto.keyring import KEY_BYTES, Passphrase, Unlock, add_slot, open_slots
+from safepoint.crypto.keyring import KEY_BYTES, Passphrase, Unlock, add_slot, open_slots, slots_of
 from safepoint.errors import (
     Conflict,
     Damaged,
@@ -78,7 +78,9 @@ async def read_manifest(objects: ObjectStore) -> tuple[str, dict[str, Any]] | No
     data = await objects.get(key)
     if data is None:
         raise Damaged(f"{key} is missing, though it was listed", hint="Restore it from a copy.")
-    return key, manifest.decode(data, key=key, kind=KIND)
+    body = manifest.decode(data, key=key, kind=KIND)
+    _check_shape(body, key)
+    return key, body
 
 
 async def unlock_store(
@@ -114,9 +116,8 @@ async def unlock_store(
     store_key = await asyncio.to_thread(open_slots, body["slots"], unlock, store_id)
     if store_key is None:
         kinds = " or ".join(sorted({slot["kind"] for slot in body["slots"]}))
-        what = "this passphrase" if isinstance(unlock, Passphrase) else "this key file"
         raise WrongKey(
-            f"{what} does not open the store at {objects.url}; it opens by its {kinds}",
+            f"{unlock.what} does not open the store at {objects.url}; it opens by its {kinds}",
             hint="Give the right SAFEPOINT_KEY_FILE or SAFEPOINT_PASSPHRASE. The data is intact.",
         )
     manifest.check_mac(body, store_key=store_key, key=key)
@@ -147,6 +148,21 @@ async def change_slots(
         if await _put_ours(objects, target, data, after=key):
             return slots
     raise Conflict("other processes keep changing the key slots", hint="Try again.")
+
+
+def _check_shape(body: dict[str, Any], key: str) -> None:
+    """Raises Damaged for what Safepoint cannot have written: the MAC can be checked only after
+    unlocking."""
+    try:
+        whole = len(bytes.fromhex(body["store_id"])) == ID_BYTES and len(slots_of(body)) > 0
+    except (KeyError, TypeError, ValueError, Damaged):
+        whole = False
+    if not whole:
+        raise Damaged(
+            f"{key} is damaged: it has no store id or no key slots",
+            hint="Somebody altered it. Restore it from a copy of the store.",
+            code="not_authentic",
+        )
 
 
 async def _make(objects: ObjectStore, unlock: Unlock, random: Random) -> StoreKeys | None:

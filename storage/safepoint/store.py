@@ -15,6 +15,7 @@ from urllib.request import url2pathname
 
 from safepoint._version import __version__
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
+from safepoint.crypto.manifest import check_mac
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.format.keys import WORKSPACES_FOLDER, decode_name, encode_name, newest_generation
 from safepoint.keyfile import default_seen_folder, make_key_file
@@ -206,7 +207,11 @@ class Store:
     async def slots(self) -> tuple[KeySlot, ...]:
         """The ways to open this store."""
         found = await read_manifest(self.objects)
-        return slots_of(found[1]) if found else ()
+        if found is None:
+            return ()
+        key, body = found
+        check_mac(body, store_key=self._shared.keys.store_key, key=key)
+        return slots_of(body)
 
     async def add_passphrase_slot(self, passphrase: str, label: str = "") -> KeySlot:
         """Let `passphrase` open the store too; no data is touched."""
@@ -304,7 +309,7 @@ def _objects_at(url: str | Path | ObjectStore) -> tuple[ObjectStore, bool, bool]
             hint="Use a folder's path, file:///folder, or memory://.",
             code="bad_url",
         )
-    if separator:
+    if text.startswith("file:"):
         if not rest.startswith("/"):
             raise InvalidInput(
                 f"{text} is not a file address: it has to be absolute",
