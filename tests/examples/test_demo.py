@@ -56,7 +56,7 @@ def test_it_reads_the_folder_and_uses_the_store_that_the_user_names(
         "write the report",
     }
     assert steps["file tickets for deep/clean notes.txt"] == "skipped"
-    assert told["tickets_wanted"] == 4
+    assert told["tickets_wanted"] == 3
 
     async def look() -> str:
         async with Store.open(store, create=False) as opened:
