@@ -13,6 +13,8 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 CAMPAIGN = max(1, int(os.environ.get("SAFEPOINT_CAMPAIGN") or "1"))
 
 settings.register_profile(

@@ -1,0 +1,66 @@
+"""Blocking calls of an S3 client in threads of their own, given up when their time is over."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from safepoint.objects._s3_failures import ERRORS, Failure, judge, no_answer
+
+__all__ = ["Calls", "pause"]
+
+T = TypeVar("T")
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 3.0
+
+
+class Calls:
+    """At most `threads` calls at once; others wait their turn within their own time limits."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="safepoint-s3")
+
+    async def run(self, call: Callable[[], T], give_up: float) -> T | Failure:
+        """What `call` returns, or what its error means.
+
+        A call that is still under way at `give_up` (of time.monotonic) goes on in its thread, and
+        nobody will learn how it ends.
+        """
+        future = self._threads.submit(call)
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(_heard)
+        try:
+            await asyncio.wait({waiting}, timeout=max(0.0, give_up - time.monotonic()))
+            if not waiting.done():
+                return no_answer(began=not future.cancel())
+        finally:
+            future.cancel()
+        if waiting.cancelled():  # the store was closed
+            return no_answer(began=False)
+        try:
+            return waiting.result()
+        except ERRORS as error:
+            return judge(error)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def pause(attempt: int, give_up: float) -> bool:
+    """Wait before a repetition: exponential, full jitter. False when there is no time left."""
+    wait = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt, 10)))  # noqa: S311
+    if time.monotonic() + wait >= give_up:
+        return False
+    await asyncio.sleep(wait)
+    return True
+
+
+def _heard(waiting: asyncio.Future[T]) -> None:
+    """So that nobody complains about the error of a call that was given up."""
+    if not waiting.cancelled():
+        waiting.exception()
