@@ -1,6 +1,7 @@
-"""Key slots: one random store key, wrapped once for each key file or passphrase that opens it.
+"""Key slots: one random store key, wrapped once for each key that opens it.
 
-As LUKS does it: slots are added, changed and removed without touching any data.
+As LUKS does it: slots are added, changed and removed without touching any data. A slot's own key
+(KEK) comes from an `Unlock`: a key file or passphrase here, AWS KMS in `crypto/kms.py`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from safepoint.crypto.envelope import KeyMismatch, Place, Random, seal, unseal
-from safepoint.errors import Damaged, InvalidInput, Unsupported
+from safepoint.errors import Damaged, InvalidInput, Unavailable, Unsupported, WrongKey
 
 __all__ = [
     "ARGON2ID",
@@ -35,12 +36,13 @@ MIN_PASSPHRASE_CHARS = 8
 ARGON2ID: Mapping[str, int] = {"memory_kib": 64 * 1024, "passes": 3, "lanes": 4}
 _ARGON2ID_FLOOR = {"memory_kib": 19 * 1024, "passes": 2, "lanes": 1}
 _ARGON2ID_CEILING = {"memory_kib": 1024 * 1024, "passes": 16, "lanes": 16}
+_SALT_BYTES = 16
 _FILE_MARK = "SAFEPOINT-KEY-1-"
 
 
 @dataclass(frozen=True, slots=True)
 class KeySlot:
-    """One way to open a store, as listed: `kind` is `key-file` or `passphrase`."""
+    """One way to open a store, as listed: `kind` is `key-file`, `passphrase` or `aws-kms`."""
 
     id: str
     kind: str
@@ -48,9 +50,33 @@ class KeySlot:
     created_at: datetime
 
 
+class Unlock(Protocol):
+    """Where the keys of slots of one kind come from. May compute long or ask a network: call the
+    functions that take one in a thread."""
+
+    kind: ClassVar[str]
+    what: ClassVar[str]
+    """Itself in messages: "this passphrase"."""
+
+    def new_kek(self, store_id: bytes, *, random: Random) -> tuple[dict[str, Any], bytes]:
+        """A key for a new slot, and what the slot has to hold to give it again."""
+
+    def kek(self, slot: dict[str, Any], store_id: bytes) -> bytes:
+        """The key of a slot of this kind.
+
+        Raises:
+            Damaged, Unsupported: the slot is not one that `new_kek` made. So do KeyError, TypeError
+                and ValueError, for a field that is missing or malformed.
+            WrongKey, Unavailable: it does not give this slot's key, or not now.
+        """
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyFile:
     """A random 32-byte key kept in a file of its own, apart from the data."""
+
+    kind: ClassVar[str] = "key-file"
+    what: ClassVar[str] = "this key file"
 
     secret: bytes
 
@@ -80,10 +106,21 @@ class KeyFile:
             f"{_FILE_MARK}{self.secret.hex()}-{_file_check(self.secret)}\n"
         )
 
+    def new_kek(self, store_id: bytes, *, random: Random) -> tuple[dict[str, Any], bytes]:
+        """See Unlock.new_kek."""
+        return {}, self.secret
+
+    def kek(self, slot: dict[str, Any], store_id: bytes) -> bytes:
+        """See Unlock.kek."""
+        return self.secret
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Passphrase:
     """Words that a person knows; stretched by Argon2id (RFC 9106)."""
+
+    kind: ClassVar[str] = "passphrase"
+    what: ClassVar[str] = "this passphrase"
 
     words: str
 
@@ -95,44 +132,82 @@ class Passphrase:
                 code="weak_passphrase",
             )
 
+    def new_kek(self, store_id: bytes, *, random: Random) -> tuple[dict[str, Any], bytes]:
+        """See Unlock.new_kek."""
+        salt = random(_SALT_BYTES)
+        costs = {**ARGON2ID, "salt": base64.b64encode(salt).decode()}
+        return {"argon2id": costs}, self._stretch(ARGON2ID, salt)
 
-Unlock = KeyFile | Passphrase
+    def kek(self, slot: dict[str, Any], store_id: bytes) -> bytes:
+        """See Unlock.kek."""
+        costs = slot["argon2id"]
+        for name, floor in _ARGON2ID_FLOOR.items():
+            value = costs.get(name)
+            if not isinstance(value, int) or not floor <= value <= _ARGON2ID_CEILING[name]:
+                raise Unsupported(
+                    f"key slot {slot['id']} asks for Argon2id {name} outside "
+                    f"{floor} to {_ARGON2ID_CEILING[name]}",
+                    hint="Safepoint never writes such a slot: the store manifest was altered.",
+                    code="key_cost",
+                )
+        salt = base64.b64decode(costs["salt"], validate=True)
+        if len(salt) != _SALT_BYTES:
+            raise Damaged(f"key slot {slot['id']} has a salt of {len(salt)} bytes instead of 16")
+        return self._stretch(costs, salt)
+
+    def _stretch(self, costs: Mapping[str, int], salt: bytes) -> bytes:
+        return Argon2id(
+            salt=salt,
+            length=KEY_BYTES,
+            iterations=costs["passes"],
+            lanes=costs["lanes"],
+            memory_cost=costs["memory_kib"],
+        ).derive(self.words.encode())
 
 
 def add_slot(
     unlock: Unlock, store_key: bytes, store_id: bytes, *, label: str, at: str, random: Random
 ) -> dict[str, Any]:
-    """A slot, as the store manifest holds it, that opens `store_key` with `unlock`."""
-    slot: dict[str, Any] = {
-        "id": random(6).hex(),
-        "kind": "key-file" if isinstance(unlock, KeyFile) else "passphrase",
+    """A slot, as the store manifest holds it, that opens `store_key` with `unlock`.
+
+    Raises what `unlock.new_kek` raises.
+    """
+    slot_id = random(6).hex()
+    fields, kek = unlock.new_kek(store_id, random=random)
+    sealed = seal(kek, 0, _place(store_id, slot_id), store_key, random=random)
+    return {
+        "id": slot_id,
+        "kind": unlock.kind,
         "label": label,
         "created_at": at,
+        **fields,
+        "wrapped": base64.b64encode(sealed).decode(),
     }
-    if isinstance(unlock, Passphrase):
-        slot["argon2id"] = {**ARGON2ID, "salt": base64.b64encode(random(16)).decode()}
-    place = Place(store_id, b"", "slot", slot["id"])
-    sealed = seal(_kek(unlock, slot), 0, place, store_key, random=random)
-    return {**slot, "wrapped": base64.b64encode(sealed).decode()}
 
 
 def open_slots(slots: list[dict[str, Any]], unlock: Unlock, store_id: bytes) -> bytes | None:
     """The store key, or None when no slot belongs to `unlock`.
 
-    Raises Damaged or Unsupported for a slot that cannot be what Safepoint wrote.
+    Raises:
+        Damaged, Unsupported: a slot cannot be what Safepoint wrote.
+        WrongKey, Unavailable: what `unlock` said of the first slot, when no other one opened.
     """
-    kind = "key-file" if isinstance(unlock, KeyFile) else "passphrase"
+    refused: WrongKey | Unavailable | None = None
     for slot in slots:
         try:
-            if slot["kind"] != kind:
+            if slot["kind"] != unlock.kind:
                 continue
             sealed = base64.b64decode(slot["wrapped"], validate=True)
-            place = Place(store_id, b"", "slot", str(slot["id"]))
-            return unseal({0: _kek(unlock, slot)}, place, sealed)
+            place = _place(store_id, str(slot["id"]))
+            return unseal({0: unlock.kek(slot, store_id)}, place, sealed)
         except KeyMismatch:
             continue
+        except (WrongKey, Unavailable) as error:
+            refused = refused or error
         except (KeyError, TypeError, ValueError, AttributeError):
             raise _no_slot() from None
+    if refused is not None:
+        raise refused
     return None
 
 
@@ -147,29 +222,8 @@ def slots_of(manifest: dict[str, Any]) -> tuple[KeySlot, ...]:
         raise _no_slot() from None
 
 
-def _kek(unlock: Unlock, slot: dict[str, Any]) -> bytes:
-    if isinstance(unlock, KeyFile):
-        return unlock.secret
-    costs = slot["argon2id"]
-    for name, floor in _ARGON2ID_FLOOR.items():
-        value = costs.get(name)
-        if not isinstance(value, int) or not floor <= value <= _ARGON2ID_CEILING[name]:
-            raise Unsupported(
-                f"key slot {slot['id']} asks for Argon2id {name} outside "
-                f"{floor} to {_ARGON2ID_CEILING[name]}",
-                hint="Safepoint never writes such a slot: the store manifest was altered.",
-                code="key_cost",
-            )
-    salt = base64.b64decode(costs["salt"], validate=True)
-    if len(salt) != 16:
-        raise Damaged(f"key slot {slot['id']} has a salt of {len(salt)} bytes instead of 16")
-    return Argon2id(
-        salt=salt,
-        length=KEY_BYTES,
-        iterations=costs["passes"],
-        lanes=costs["lanes"],
-        memory_cost=costs["memory_kib"],
-    ).derive(unlock.words.encode())
+def _place(store_id: bytes, slot_id: str) -> Place:
+    return Place(store_id, b"", "slot", slot_id)
 
 
 def _no_slot() -> Damaged:
