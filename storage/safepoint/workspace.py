@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from typing import TypeVar
 
 from safepoint.brief import brief_of
 from safepoint.errors import Conflict, InvalidInput, NotFound
-from safepoint.format.jsontext import decode_json, encode_json
+from safepoint.format.jsontext import decode_json, encode_json, rough_size
 from safepoint.listing import Listing
 from safepoint.log.commit import Committed
 from safepoint.log.log import Head, off_loop
@@ -256,11 +255,12 @@ class Workspace:
             raise InvalidInput("state and patch exclude each other", hint="Give one of them.")
         depth = self._limits.depth
         if not isinstance(patch, Unset):
-            encode_json(patch, max_depth=depth)
+            await off_loop(rough_size(patch), encode_json, patch, max_depth=depth)
             return StateChange(patch=patch)
         if isinstance(state, Unset):
-            return StateChange()
-        return StateChange(whole=await asyncio.to_thread(encode_json, state, max_depth=depth))
+            return NO_CHANGE
+        whole = await off_loop(rough_size(state), encode_json, state, max_depth=depth)
+        return StateChange(whole=whole)
 
     async def _existing(self) -> Head:
         head = await self._log.head()

@@ -41,8 +41,9 @@ def result_region(step: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StepEntry:
-    """A step as stored, without the fields that have their default. Times are milliseconds since 1970; `token` is the fencing token.
+    """A step; what is stored leaves out the fields that have their default.
 
+    Times are milliseconds since 1970; `token` is the fencing token.
     `status` is never `interrupted`: that is `running` seen after `lease_ms`.
     `mark` is the fingerprint of what mark_step_done was given, to tell a repeat from a change.
     """
