@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         code = _run(argv)
-        sys.stdout.flush()
+        sys.stdout.flush()  # a reader that is gone shows here, not when Python ends
         return code
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would complain again when it flushes.
@@ -33,9 +33,7 @@ def _run(argv: Sequence[str] | None) -> int:
     _never_fail_on_encoding()
     try:
         run, args = parse(list(sys.argv[1:] if argv is None else argv))
-        code = run(args)
-        sys.stdout.flush()  # a reader that is gone shows here, not when Python ends
-        return code
+        return run(args)
     except UsageError as error:
         print_error(str(error), error.hint)
         return Exit.USAGE
