@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
 from tests.servers.s3 import S3Server
 
 from safepoint.objects.base import ObjectStore
-from safepoint.objects.s3 import S3Objects
 from safepoint.testing.contract import ObjectStoreContract
 
 

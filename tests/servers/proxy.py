@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["Proxy", "Trouble"]
+__all__ = ["Proxy", "Request", "Trouble"]
 
 ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>{code}</Code><Message>as scheduled</Message><RequestId>0</RequestId></Error>"""
@@ -49,7 +49,8 @@ class Answer(NamedTuple):
 class Proxy:
     """Requests are numbered 0, 1, 2 … as they come; `decide` says what happens to each.
 
-    By default that is what `schedule` holds for its number, and nothing for the others.
+    By default that is what `schedule` holds for its number, and nothing for the others. `held` is
+    set when a request is held back, `landed` when the server has acted on it.
     """
 
     def __init__(self, target: str) -> None:
@@ -57,8 +58,9 @@ class Proxy:
         self.schedule: dict[int, Trouble] = {}
         self.decide: Callable[[int, Request], Trouble | None] = lambda n, _: self.schedule.get(n)
         self.error = (500, "InternalError")
-        self.seen: list[str] = []
+        self.requests: list[Request] = []
         self.held = threading.Event()
+        self.landed = threading.Event()
         self._released = threading.Event()
         self._lock = threading.Lock()
         self._late: list[Request] = []
@@ -96,6 +98,11 @@ class Proxy:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
+    def seen(self) -> list[str]:
+        """The requests so far, as `PUT /bucket/key`."""
+        return [str(request) for request in self.requests]
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -125,8 +132,8 @@ class Proxy:
 
     def _handle(self, request: Request) -> Answer | None:
         with self._lock:
-            number = len(self.seen)
-            self.seen.append(str(request))
+            number = len(self.requests)
+            self.requests.append(request)
             trouble = self.decide(number, request)
             self.land()
         match trouble:
@@ -144,7 +151,10 @@ class Proxy:
                 self._forward(request)
         answer = self._forward(request)
         match trouble:
-            case Trouble.CUT_AFTER | Trouble.HELD:
+            case Trouble.HELD:
+                self.landed.set()
+                return None
+            case Trouble.CUT_AFTER:
                 return None
             case Trouble.ERROR_AFTER:
                 return self._error()

@@ -21,7 +21,7 @@ class S3Server:
     endpoint: str
     bucket: str = "test-bucket"
     access_key: str = "test-access-key"
-    secret_key: str = "test-secret-key"  # noqa: S105
+    secret_key: str = "test-secret-key"
 
     def at(self, endpoint: str) -> S3Server:
         """The same server, reached by another address."""

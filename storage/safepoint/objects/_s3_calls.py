@@ -51,10 +51,10 @@ class Calls:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-async def pause(attempt: int, give_up: float) -> bool:
-    """Wait before a repetition: exponential, full jitter. False when there is no time left."""
+async def pause(attempt: int, last_start: float) -> bool:
+    """Wait before a repetition: exponential, full jitter. False if it would start too late."""
     wait = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt, 10)))  # noqa: S311
-    if time.monotonic() + wait >= give_up:
+    if time.monotonic() + wait >= last_start:
         return False
     await asyncio.sleep(wait)
     return True

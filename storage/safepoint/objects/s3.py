@@ -98,6 +98,7 @@ class S3Objects:
         self._client = client
         self._close_client = close_client
         self._timeout = timeout
+        self._margin = min(2.0, timeout / 3)  # what is sent again should have time to be answered
         self._by_bytes = is_aws(client)
         self._calls = Calls(client.meta.config.max_pool_connections)
 
@@ -136,7 +137,7 @@ class S3Objects:
                     return ours
             elif failure.verdict is not Verdict.BUSY:
                 break
-            if not await pause(attempt, give_up):
+            if not await pause(attempt, give_up - self._margin):
                 break
         if failure.reason.code == "not_implemented" and if_absent and not unclear:
             raise Unsupported(
@@ -208,7 +209,7 @@ class S3Objects:
             if not isinstance(answer, Failure):
                 return answer
             again = answer.verdict in (Verdict.BUSY, Verdict.UNCLEAR)
-            if not (again and await pause(attempt, give_up)):
+            if not (again and await pause(attempt, give_up - self._margin)):
                 break
         return answer
 
