@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safepoint.crypto import manifest
 from safepoint.crypto.envelope import Random
-from safepoint.crypto.keyring import KEY_BYTES, Passphrase, Unlock, add_slot, open_slots, slots_of
+from safepoint.crypto.keyring import (
+    KEY_BYTES,
+    KMS,
+    Passphrase,
+    Unlock,
+    add_slot,
+    open_slots,
+    slots_of,
+)
 from safepoint.errors import (
     Conflict,
     Damaged,
@@ -32,33 +40,66 @@ from safepoint.keyfile import default_key_file, make_key_file, read_key_file
 from safepoint.log.keys import StoreKeys
 from safepoint.objects.base import ObjectStore
 
-__all__ = ["KeySource", "change_slots", "read_manifest", "unlock_store"]
+if TYPE_CHECKING:
+    from safepoint.crypto.kms import KmsKey
+
+__all__ = ["KeySource", "as_kms_key", "change_slots", "read_manifest", "unlock_store"]
 
 KIND = "safepoint store"
 ID_BYTES = 16
 
 
 class KeySource:
-    """What opens a store: a passphrase, a key file, or by default the user's own key file."""
+    """What opens a store: a passphrase, a key file or a KMS key, whichever is given. With none, the
+    user's own key file and, where the store has such a slot, the KMS key that the slot names."""
 
     def __init__(
-        self, *, key_file: Path | None, passphrase: str | None, key: Unlock | None = None
+        self,
+        *,
+        key_file: Path | None = None,
+        passphrase: str | None = None,
+        kms_key: str | KmsKey | None = None,
+        key: Unlock | None = None,
     ) -> None:
-        if key_file is not None and passphrase is not None:
-            raise InvalidInput(
-                "a key file and a passphrase are both given", hint="Give one of them."
-            )
+        given = [name for name, value in (
+            ("a key file", key_file), ("a passphrase", passphrase), ("a KMS key", kms_key)
+        ) if value is not None]  # fmt: skip
+        if len(given) > 1:
+            raise InvalidInput(f"{' and '.join(given)} are both given", hint="Give one of them.")
         self._path = key_file or default_key_file()
-        self._key = Passphrase(passphrase) if passphrase is not None else key
+        self._default = not given
+        self._key = key
+        if passphrase is not None:
+            self._key = Passphrase(passphrase)
+        elif kms_key is not None:
+            self._key = as_kms_key(kms_key)
 
-    def existing(self) -> Unlock:
-        return self._key or read_key_file(self._path)
+    def existing(self, slots: list[dict[str, Any]]) -> Iterator[Unlock]:
+        """What to try on these slots, in this order; the network is asked last."""
+        kms = self._default and any(slot.get("kind") == KMS for slot in slots)
+        if self._key is not None:
+            yield self._key
+        elif not kms or self._path.exists():
+            yield read_key_file(self._path)
+        if self._key is None and kms:
+            from safepoint.crypto.kms import KmsKey  # late: it loads botocore
+
+            yield KmsKey()
 
     def for_new_store(self, random: Random) -> Unlock:
         """Makes the key file when it is not there yet: nothing depends on another one yet."""
-        if self._key is not None or self._path.exists():
-            return self.existing()
+        if self._key is not None:
+            return self._key
+        if self._path.exists():
+            return read_key_file(self._path)
         return make_key_file(self._path, random=random)
+
+
+def as_kms_key(key: str | KmsKey) -> KmsKey:
+    """The key of this ARN, by the ordinary chain of credentials. Raises InvalidInput."""
+    from safepoint.crypto.kms import KmsKey  # late: it loads botocore
+
+    return KmsKey(key) if isinstance(key, str) else key
 
 
 async def read_manifest(objects: ObjectStore) -> tuple[str, dict[str, Any]] | None:
@@ -111,17 +152,24 @@ async def unlock_store(
                 hint="Try again.",
             )
     key, body = found
-    unlock = await asyncio.to_thread(source.existing)
     store_id = bytes.fromhex(body["store_id"])
-    store_key = await asyncio.to_thread(open_slots, body["slots"], unlock, store_id)
-    if store_key is None:
-        kinds = " or ".join(sorted({slot["kind"] for slot in body["slots"]}))
-        raise WrongKey(
-            f"{unlock.what} does not open the store at {objects.url}; it opens by its {kinds}",
-            hint="Give the right SAFEPOINT_KEY_FILE or SAFEPOINT_PASSPHRASE. The data is intact.",
-        )
+    store_key = await asyncio.to_thread(_unlock, body["slots"], store_id, source, objects.url)
     manifest.check_mac(body, store_key=store_key, key=key)
     return StoreKeys(store_id, store_key)
+
+
+def _unlock(slots: list[dict[str, Any]], store_id: bytes, source: KeySource, url: str) -> bytes:
+    tried: list[str] = []
+    for unlock in source.existing(slots):
+        store_key = open_slots(slots, unlock, store_id)
+        if store_key is not None:
+            return store_key
+        tried.append(unlock.what)
+    kinds = " or ".join(sorted({slot["kind"] for slot in slots}))
+    raise WrongKey(
+        f"{' and '.join(tried)} does not open the store at {url}; it opens by its {kinds}",
+        hint="Give the right SAFEPOINT_KEY_FILE or SAFEPOINT_PASSPHRASE. The data is intact.",
+    )
 
 
 async def change_slots(

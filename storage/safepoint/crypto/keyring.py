@@ -22,6 +22,7 @@ from safepoint.errors import Damaged, InvalidInput, Unavailable, Unsupported, Wr
 __all__ = [
     "ARGON2ID",
     "KEY_BYTES",
+    "KMS",
     "KeyFile",
     "KeySlot",
     "Passphrase",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 KEY_BYTES = 32
+KMS = "aws-kms"
+"""The kind of slots that `crypto/kms.py` opens: known here, so that looking loads no botocore."""
 MIN_PASSPHRASE_CHARS = 8
 ARGON2ID: Mapping[str, int] = {"memory_kib": 64 * 1024, "passes": 3, "lanes": 4}
 _ARGON2ID_FLOOR = {"memory_kib": 19 * 1024, "passes": 2, "lanes": 1}
