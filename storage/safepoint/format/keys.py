@@ -18,6 +18,8 @@ __all__ = [
     "GENERATION_MAX",
     "LOG_WIDTH",
     "MANIFEST_FOLDER",
+    "ROOT_PAGE",
+    "ROOT_SUMMARY",
     "SEGMENT_MAX",
     "VERSION_MAX",
     "WORKSPACES_FOLDER",
@@ -36,6 +38,8 @@ __all__ = [
     "log_key",
     "manifest_key",
     "newest_generation",
+    "page_key",
+    "summary_key",
     "version_of",
     "workspace_folder",
 ]
@@ -47,6 +51,8 @@ GENERATION_WIDTH: Final = 6
 GENERATION_MAX: Final = 10**GENERATION_WIDTH - 1
 MANIFEST_FOLDER: Final = "safepoint/"
 WORKSPACES_FOLDER: Final = "workspaces/"
+ROOT_PAGE: Final = "index.html"
+ROOT_SUMMARY: Final = "summary"
 SEGMENT_MAX: Final = 200
 
 _HEAD_MAX: Final = SEGMENT_MAX - 1 - 64  # "~" and a SHA-256 in hex follow
@@ -178,6 +184,16 @@ def version_of(log_key: str) -> int:
         if version >= 1 and int(found[1]) + version == VERSION_MAX:
             return version
     raise _foreign(log_key, "commit record")
+
+
+def summary_key(segment: str) -> str:
+    """The summary of the workspace whose name has become this key segment."""
+    return f"{WORKSPACES_FOLDER}{segment}/summary"
+
+
+def page_key(segment: str) -> str:
+    """The page of the workspace whose name has become this key segment."""
+    return f"{WORKSPACES_FOLDER}{segment}/index.html"
 
 
 def manifest_key(generation: int) -> str:

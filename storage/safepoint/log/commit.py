@@ -204,6 +204,7 @@ class Committer:
             log.shared.seen.note(log.codec.workspace_id, document.version)
         digest, size = hashlib.sha256(sealed.data).digest(), len(sealed.data)
         head = Head(document, digest, size, len(sealed.encoded))
+        log.shared.committed(log, head)
         return log.remember(head)
 
 

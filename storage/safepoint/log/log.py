@@ -33,7 +33,7 @@ from safepoint.log.keys import StoreKeys, WorkspaceKeys, open_manifest
 from safepoint.log.seen import SeenHeads
 from safepoint.objects.base import ObjectStore, SetsAside
 
-__all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "off_loop"]
+__all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "newest_version", "off_loop"]
 
 logger = logging.getLogger("safepoint")
 
@@ -68,13 +68,15 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the workspaces of one open store share."""
+    """What the workspaces of one open store share. `committed` is told of every commit of this
+    process once it is durable; it returns at once and never raises."""
 
     objects: ObjectStore
     keys: StoreKeys
     cache: DocumentCache
     seen: SeenHeads
     random: Random
+    committed: Callable[[Log, Head], None] = lambda log, head: None
 
 
 class Log:
@@ -209,7 +211,8 @@ class Log:
     async def _cold(self) -> Head:
         """The newest version from nothing, in two round trips: list, then fetch in parallel."""
         version, generations = await asyncio.gather(
-            self._newest(), self.shared.objects.list(keys_folder(self.name))
+            newest_version(self.shared.objects, log_folder(self.name)),
+            self.shared.objects.list(keys_folder(self.name)),
         )
         chain = chain_of(version) if version else ()
         _, fetched = await asyncio.gather(
@@ -238,20 +241,6 @@ class Log:
         digest = hashlib.sha256(fetched[-1]).digest()
         head = Head(document, digest, len(fetched[-1]), len(encoded))
         return self.remember(await self._checked(head))
-
-    async def _newest(self) -> int:
-        """The newest version there is, 0 for none. What is no record's key is nobody's record."""
-        after = ""
-        while True:
-            keys = await self.shared.objects.list(
-                log_folder(self.name), after=after, limit=_LISTED_AT_ONCE
-            )
-            for key in keys:
-                with contextlib.suppress(InvalidInput):
-                    return version_of(key)
-            if len(keys) < _LISTED_AT_ONCE:
-                return 0
-            after = keys[-1]
 
     async def _load_keys(self, listed: list[str]) -> None:
         key, shared = newest_generation(listed), self.shared
@@ -303,3 +292,16 @@ class Log:
             self.torn.append(moved)
             logger.warning("torn record %s was never acknowledged; set aside as %s", key, moved)
         return True
+
+
+async def newest_version(objects: ObjectStore, folder: str) -> int:
+    """The newest version in a log's folder, 0 for none. What is no record's key is no record."""
+    after = ""
+    while True:
+        keys = await objects.list(folder, after=after, limit=_LISTED_AT_ONCE)
+        for key in keys:
+            with contextlib.suppress(InvalidInput):
+                return version_of(key)
+        if len(keys) < _LISTED_AT_ONCE:
+            return 0
+        after = keys[-1]

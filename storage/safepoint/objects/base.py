@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-__all__ = ["MakesDurable", "ObjectStore", "SetsAside"]
+__all__ = ["ListsCheaply", "MakesDurable", "ObjectStore", "SetsAside"]
 
 
 class ObjectStore(Protocol):
@@ -80,3 +80,13 @@ class MakesDurable(Protocol):
         Raises:
             Unavailable: it is not there, or cannot be made durable.
         """
+
+
+@runtime_checkable
+class ListsCheaply(Protocol):
+    """A store that says what listing one flat folder costs."""
+
+    @property
+    def lists_cheaply(self) -> bool:
+        """Whether it costs about as much as one get, in time and money. A list then comes before
+        whatever may lag, to see whether it does. A store that does not say so is asked seldom."""

@@ -32,6 +32,8 @@ class LocalObjects:
         self._root = Root(root, create=create, os_calls=calls)
         self._files = Files(self._root, calls)
 
+    lists_cheaply = True
+
     @property
     def url(self) -> str:
         """See ObjectStore.url."""

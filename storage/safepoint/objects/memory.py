@@ -22,6 +22,8 @@ class MemoryObjects:
         self._objects: dict[str, bytes] = {}
         self._keys: list[str] = []  # ascending; ASCII, so the order of str is that of bytes
 
+    lists_cheaply = True
+
     @property
     def url(self) -> str:
         """See ObjectStore.url."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
-from safepoint.objects.base import MakesDurable, ObjectStore, SetsAside
+from safepoint.objects.base import ListsCheaply, MakesDurable, ObjectStore, SetsAside
 
 __all__ = ["Operation", "Wrapper"]
 
@@ -33,6 +33,7 @@ class Wrapper:
 
     def __init__(self, inner: ObjectStore) -> None:
         self.inner = inner
+        self.lists_cheaply = isinstance(inner, ListsCheaply) and inner.lists_cheaply
         if isinstance(inner, SetsAside):
             move = inner.set_aside
 

@@ -1,0 +1,1 @@
+"""What is written behind commits: summaries for lists, and pages for people. All of it advisory."""

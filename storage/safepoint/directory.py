@@ -1,0 +1,165 @@
+"""Which workspaces a store has: their names, and the list of them with what each is at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from safepoint.behind.following import Following
+from safepoint.behind.summary import Summary, summary_of
+from safepoint.errors import InvalidInput
+from safepoint.format.keys import WORKSPACES_FOLDER, decode_name, newest_generation
+from safepoint.listing import MAX_LIMIT, check_limit
+from safepoint.log.keys import name_of
+from safepoint.log.log import Head, Log, Shared, newest_version
+from safepoint.log.registry import Registry
+from safepoint.model import Page, WorkspaceInfo, WorkspaceStatus
+from safepoint.objects.base import ListsCheaply
+
+__all__ = ["Directory"]
+
+_PARALLEL_READS = 32
+
+
+class Directory:
+    """Lists by summaries: one object for each workspace, not its whole chain.
+
+    Where listing is cheap and exact, a summary counts only if it is of the newest record there is.
+    Elsewhere it is taken as it is, unless this process knows better.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        logs: Registry,
+        following: Following,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._shared = shared
+        self._objects = shared.objects
+        self._logs = logs
+        self._following = following
+        self._clock = clock
+        self._exact = isinstance(self._objects, ListsCheaply) and self._objects.lists_cheaply
+
+    async def page(
+        self, prefix: str, *, status: WorkspaceStatus | str | None, limit: int, cursor: str | None
+    ) -> Page[WorkspaceInfo]:
+        """See Store.workspaces."""
+        check_limit(limit)
+        if status is not None and status not in list(WorkspaceStatus):
+            raise InvalidInput(
+                f"status must be one of {', '.join(WorkspaceStatus)}", hint="Leave it out for all."
+            )
+        at_once = MAX_LIMIT if prefix or status else limit + 1
+        found: list[tuple[str, WorkspaceInfo]] = []
+        after = cursor or ""
+        while len(found) <= limit:
+            folders = await self._objects.list(
+                WORKSPACES_FOLDER, after=after, limit=at_once, folders=True
+            )
+            for first in range(0, len(folders), _PARALLEL_READS):
+                some = folders[first : first + _PARALLEL_READS]
+                infos = await asyncio.gather(*(self._info(folder, prefix) for folder in some))
+                found += [
+                    (folder, info)
+                    for folder, info in zip(some, infos, strict=True)
+                    if info is not None and status in (None, info.status)
+                ]
+                if len(found) > limit:
+                    break
+            if len(folders) < at_once:
+                break
+            after = folders[-1]
+        items = tuple(info for _, info in found[:limit])
+        return Page(items, found[limit - 1][0] if len(found) > limit else None)
+
+    async def names(self) -> AsyncIterator[str]:
+        """See Store.names."""
+        after = ""
+        while folders := await self._objects.list(WORKSPACES_FOLDER, after=after, folders=True):
+            for folder in folders:
+                name = await self._name(folder)
+                if name is not None:
+                    yield name
+            after = folders[-1]
+
+    async def _info(self, folder: str, prefix: str) -> WorkspaceInfo | None:
+        try:
+            name = decode_name(folder)
+        except InvalidInput:
+            return None
+        if name is not None and not name.startswith(prefix):
+            return None
+        now_ms = int(self._clock().timestamp() * 1000)
+        known = None if name is None else self._logs.peek(name).log
+        if self._exact and known is not None and known.known() is not None:
+            summary: Summary | None = _summary_of(known, await known.head())
+        else:
+            summary = await self._summary(folder, known)
+        if summary is None or not summary.name.startswith(prefix):
+            return None
+        return summary.info(now_ms)
+
+    async def _summary(self, folder: str, known: Log | None) -> Summary | None:
+        """The stored one if it will do, else one of the head; None when there is no version."""
+        newest = (
+            await newest_version(self._objects, f"{WORKSPACES_FOLDER}{folder}/log/")
+            if self._exact
+            else None
+        )
+        if newest == 0:
+            return None
+        stored = await self._following.read(folder)
+        if self._exact:
+            if stored is not None and stored.version == newest:
+                return stored
+        else:
+            here = self._known(stored.name if stored is not None else None, known)
+            if here is not None and (stored is None or here.version > stored.version):
+                return here
+            if stored is not None:
+                return stored
+        name = await self._name(folder)
+        return None if name is None else await self._rebuilt(name)
+
+    def _known(self, name: str | None, log: Log | None) -> Summary | None:
+        """What this process knows of a workspace without asking the store, the newest of it."""
+        if log is None and name is not None:
+            log = self._logs.peek(name).log
+        if log is None:
+            return None
+        noted, head = self._following.newest(log.name), log.known()
+        if head is None or (noted is not None and noted.version >= head.version):
+            return noted
+        return _summary_of(log, head)
+
+    async def _rebuilt(self, name: str) -> Summary | None:
+        log = self._logs.peek(name).log
+        head = await log.head()
+        summary = _summary_of(log, head)
+        if summary is not None:
+            self._following.rebuild(log, head)
+        return summary
+
+    async def _name(self, folder: str) -> str | None:
+        """The workspace's name, None for a folder that is not a workspace's."""
+        try:
+            name = decode_name(folder)
+        except InvalidInput:
+            return None
+        if name is not None:
+            return name
+        keys = await self._objects.list(f"{WORKSPACES_FOLDER}{folder}/keys/")
+        key = newest_generation(keys)
+        data = await self._objects.get(key) if key else None
+        return None if key is None or data is None else name_of(self._shared.keys, key, data)
+
+
+def _summary_of(log: Log, head: Head) -> Summary | None:
+    if head.version == 0 or log.codec is None:
+        return None
+    size = len(head.document.state or b"")
+    return summary_of(log.name, log.codec.workspace_id, head.document, state_bytes=size)
