@@ -40,7 +40,7 @@ VARIABLES: Final = (
     Variable(
         "SAFEPOINT_STORE",
         "a store in the user's data folder",
-        "Where workspaces are kept: file:///path, a path, or memory:// (gone at exit).",
+        "Where workspaces are kept: a path, s3://bucket/prefix, or memory:// (gone at exit).",
     ),
     Variable(
         "SAFEPOINT_KEY_FILE",
@@ -49,6 +49,9 @@ VARIABLES: Final = (
     ),
     Variable(
         "SAFEPOINT_PASSPHRASE", "none", "A passphrase that opens the store, instead of a key file."
+    ),
+    Variable(
+        "SAFEPOINT_NEW_PASSPHRASE", "asked for", "The passphrase that `keys add --passphrase` adds."
     ),
     Variable("SAFEPOINT_LOG", "info", "How much to log on stderr: debug, info, warning or error."),
     Variable("SAFEPOINT_LOG_FORMAT", "text", "Log lines as text or json."),

@@ -60,6 +60,7 @@ class KeySource:
         passphrase: str | None = None,
         kms_key: str | KmsKey | None = None,
         key: Unlock | None = None,
+        given_only: bool = False,
     ) -> None:
         given = [name for name, value in (
             ("a key file", key_file), ("a passphrase", passphrase), ("a KMS key", kms_key)
@@ -68,6 +69,7 @@ class KeySource:
             raise InvalidInput(f"{' and '.join(given)} are both given", hint="Give one of them.")
         self._path = key_file or default_key_file()
         self._default = not given
+        self._given_only = given_only and key is None
         self._key = key
         if passphrase is not None:
             self._key = Passphrase(passphrase)
@@ -80,6 +82,7 @@ class KeySource:
         if self._key is not None:
             yield self._key
         elif not kms or self._path.exists():
+            self._check_given()
             yield read_key_file(self._path)
         if self._key is None and kms:
             from safepoint.crypto.kms import KmsKey  # late: it loads botocore
@@ -90,9 +93,20 @@ class KeySource:
         """Makes the key file when it is not there yet: nothing depends on another one yet."""
         if self._key is not None:
             return self._key
-        if self._path.exists():
+        self._check_given()
+        if self._given_only or self._path.exists():
             return read_key_file(self._path)
         return make_key_file(self._path, random=random)
+
+    def _check_given(self) -> None:
+        """Where the data outlives this machine, its key is not left to chance."""
+        if self._given_only and self._default:
+            raise InvalidInput(
+                "a store in a bucket needs its key to be given, and none is",
+                hint="Set SAFEPOINT_PASSPHRASE, or SAFEPOINT_KEY_FILE to a file that "
+                "`safepoint keys init` made; the same one opens the bucket from every machine.",
+                code="no_key_given",
+            )
 
 
 def as_kms_key(key: str | KmsKey) -> KmsKey:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import hashlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING
 
 from safepoint._version import __version__
+from safepoint.address import Place, open_place
+from safepoint.behind.following import Following, Pages, check_pages
+from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.manifest import check_mac
 from safepoint.errors import InvalidInput, NotFound
@@ -25,20 +29,27 @@ from safepoint.log.commit import Patience
 from safepoint.log.keys import StoreKeys, name_of
 from safepoint.log.log import Shared
 from safepoint.log.progress import progress, workspace_status
-from safepoint.log.registry import Registry
+from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
 from safepoint.log.transitions.base import when
-from safepoint.manifest import KeySource, change_slots, read_manifest, unlock_store
+from safepoint.manifest import (
+    KeySource,
+    as_kms_key,
+    change_slots,
+    read_manifest,
+    unlock_store,
+)
 from safepoint.model import Actor, Limits, Page, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ObjectStore
-from safepoint.objects.local import LocalObjects
-from safepoint.objects.memory import MemoryObjects
+from safepoint.objects.probe import probe
 from safepoint.workspace import Workspace
+
+if TYPE_CHECKING:
+    from safepoint.crypto.kms import KmsKey
 
 __all__ = ["Store"]
 
 CACHE_BYTES = 256 * 1024 * 1024
-_PARALLEL_READS = 32
 
 
 def _utc_now() -> datetime:
@@ -51,6 +62,7 @@ class Store:
     def __init__(
         self,
         shared: Shared,
+        following: Following,
         *,
         actor: Actor,
         limits: Limits,
@@ -68,6 +80,7 @@ class Store:
             patience=patience,
             max_bytes=shared.cache.max_bytes // 2,
         )
+        self._directory = Directory(shared, self._logs, following, clock=clock)
 
     @classmethod
     @asynccontextmanager
@@ -77,6 +90,7 @@ class Store:
         *,
         key_file: Path | None = None,
         passphrase: str | None = None,
+        kms_key: str | KmsKey | None = None,
         actor: Actor | None = None,
         limits: Limits | None = None,
         cache_bytes: int = CACHE_BYTES,
@@ -84,13 +98,21 @@ class Store:
         clock: Callable[[], datetime] = _utc_now,
         seen: Path | None = None,
         patience: Patience | None = None,
+        pages: Pages = "counts",
+        pace: Pace | None = None,
     ) -> AsyncIterator[Store]:
-        """Open the store at `url`: `file:///…`, a path, `memory://`, or any ObjectStore.
+        """Open the store at `url`: `s3://bucket/prefix`, `file:///…`, a path, `memory://`, or any
+        ObjectStore.
 
         A store that does not exist is made, unless `create` is false. It opens with `passphrase`,
-        with `key_file`, or with the user's default key file; for a new store a missing key file is
-        made (mode 0600). A memory store makes up a key of its own when none is given.
+        `key_file` or `kms_key` (the ARN of a key of AWS KMS), or without any of them with the
+        user's default key file or else the KMS key that the store names; for a new store a missing
+        key file is made (mode 0600). A memory store makes up a key of its own when none is given.
+        A store in S3 needs a key to be given, and is refused unless its bucket enforces
+        conditional puts.
         `seen` is the folder that remembers the newest versions seen.
+        `pages` says what the `index.html` pages in the store show, which are not encrypted: counts
+        and times, in `full` also the names of steps, labels and people, or `off`: none is written.
 
         Raises:
             WrongKey: the store is there, this key does not open it.
@@ -98,26 +120,36 @@ class Store:
             Unavailable: the place cannot be reached, read or written.
             Damaged, Unsupported: its manifest is not what was written, or of a newer format.
         """
-        objects, private, remembered = _objects_at(url)
-        throwaway: Unlock | None = KeyFile(os.urandom(32)) if private else None
-        source = KeySource(key_file=key_file, passphrase=passphrase, key=throwaway)
-        folder = seen or (default_seen_folder() if remembered else None)
-        try:
-            keys = await unlock_store(objects, source, create=create, random=os.urandom)
-            heads = SeenHeads(folder / keys.store_id.hex() if folder else None)
-            shared = Shared(objects, keys, DocumentCache(cache_bytes), heads, os.urandom)
-            try:
-                yield cls(
-                    shared,
-                    actor=actor or default_actor(),
-                    limits=limits or Limits(),
-                    clock=clock,
-                    patience=patience or Patience(),
-                )
-            finally:
-                await heads.close()
-        finally:
-            await objects.close()
+        check_pages(pages)
+        place = await open_place(url, create=create)
+        objects = place.objects
+        throwaway: Unlock | None = KeyFile(os.urandom(32)) if place.private else None
+        source = KeySource(
+            key_file=key_file,
+            passphrase=passphrase,
+            kms_key=kms_key,
+            key=throwaway,
+            given_only=place.foreign,
+        )
+        folder = seen or (default_seen_folder() if place.remembered else None)
+        async with AsyncExitStack() as leaving:
+            leaving.push_async_callback(objects.close)
+            keys = await _unlock(place, source, create=create)
+            heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
+            leaving.push_async_callback(heads.close)
+            following = Following(
+                objects, keys, random=os.urandom, clock=clock, pages=pages, pace=pace or Pace()
+            )
+            leaving.push_async_callback(following.close)
+            cache = DocumentCache(cache_bytes)
+            yield cls(
+                Shared(objects, keys, cache, heads, os.urandom, following.committed),
+                following,
+                actor=actor or default_actor(),
+                limits=limits or Limits(),
+                clock=clock,
+                patience=patience or Patience(),
+            )
 
     @property
     def url(self) -> str:
@@ -132,6 +164,15 @@ class Store:
     def objects(self) -> ObjectStore:
         """The place itself, for checks and copies."""
         return self._shared.objects
+
+    @property
+    def shared(self) -> Shared:
+        """Place, keys and caches, for this library's modules that work below workspaces."""
+        return self._shared
+
+    def open_log(self, name: str) -> OpenLog:
+        """The log of a workspace and its committer, for the same modules."""
+        return self._logs.open(name)
 
     def workspace(self, name: str, *, actor: Actor | None = None) -> Workspace:
         """The workspace of this name, without asking the store: it need not exist yet.
@@ -163,41 +204,16 @@ class Store:
     ) -> Page[WorkspaceInfo]:
         """Workspaces whose name starts with `prefix`, in the order of their keys.
 
-        Each is as of a version no older than this call.
+        On local disk and in memory each is as of a version no older than this call. In S3 it costs
+        one read for each workspace, of a summary that follows its commits: what other processes
+        did in the last seconds may be missing, and, when a writer was killed, what it did in its
+        last seconds, until the workspace's next commit. `Workspace.load` is exact everywhere.
         """
-        check_limit(limit)
-        if status is not None and status not in list(WorkspaceStatus):
-            raise InvalidInput(
-                f"status must be one of {', '.join(WorkspaceStatus)}", hint="Leave it out for all."
-            )
-        found: list[tuple[str, WorkspaceInfo]] = []
-        after = cursor or ""
-        while len(found) <= limit:
-            folders = await self.objects.list(
-                WORKSPACES_FOLDER, after=after, limit=_PARALLEL_READS, folders=True
-            )
-            infos = await asyncio.gather(*(self._info(folder, prefix) for folder in folders))
-            found += [
-                (folder, info)
-                for folder, info in zip(folders, infos, strict=True)
-                if info is not None and status in (None, info.status)
-            ]
-            if len(folders) < _PARALLEL_READS:
-                break
-            after = folders[-1]
-        more = len(found) > limit
-        items = tuple(info for _, info in found[:limit])
-        return Page(items, found[limit - 1][0] if more else None)
+        return await self._directory.page(prefix, status=status, limit=limit, cursor=cursor)
 
-    async def names(self) -> AsyncIterator[str]:
+    def names(self) -> AsyncIterator[str]:
         """The names of all workspaces, in the order of their keys."""
-        after = ""
-        while folders := await self.objects.list(WORKSPACES_FOLDER, after=after, folders=True):
-            for folder in folders:
-                name = await self._name(folder)
-                if name is not None:
-                    yield name
-            after = folders[-1]
+        return self._directory.names()
 
     async def closest_names(self, name: str, limit: int = 3) -> tuple[str, ...]:
         """The existing names most like `name`, best first."""
@@ -221,6 +237,11 @@ class Store:
         """Let a key file open the store too; it is made if it does not exist."""
         key = await asyncio.to_thread(make_key_file, path, random=os.urandom)
         return await self._add_slot(key, label)
+
+    async def add_kms_slot(self, key: str | KmsKey, label: str = "") -> KeySlot:
+        """Let whoever may use this key of AWS KMS (its ARN, or a KmsKey) open the store too."""
+        kms_key = await asyncio.to_thread(as_kms_key, key)
+        return await self._add_slot(kms_key, label or kms_key.arn or "")
 
     async def remove_slot(self, slot_id: str) -> None:
         """Raises NotFound, or InvalidInput for the last slot: nothing would open the store."""
@@ -249,40 +270,6 @@ class Store:
         await change_slots(self.objects, keys, lambda slots: [*slots, slot])
         return slots_of({"slots": [slot]})[0]
 
-    async def _name(self, folder: str) -> str | None:
-        """The workspace's name, None for a folder that is not a workspace's."""
-        try:
-            name = decode_name(folder)
-        except InvalidInput:
-            return None
-        if name is not None:
-            return name
-        keys = await self.objects.list(f"{WORKSPACES_FOLDER}{folder}/keys/")
-        key = newest_generation(keys)
-        data = await self.objects.get(key) if key else None
-        return None if key is None or data is None else name_of(self._shared.keys, key, data)
-
-    async def _info(self, folder: str, prefix: str) -> WorkspaceInfo | None:
-        name = await self._name(folder)
-        if name is None or not name.startswith(prefix):
-            return None
-        document = (await self._logs.peek(name).log.head()).document
-        if document.version == 0:
-            return None
-        now_ms = int(self._clock().timestamp() * 1000)
-        return WorkspaceInfo(
-            name=name,
-            version=document.version,
-            run=document.run,
-            status=workspace_status(document),
-            updated_at=when(document.updated_ms),
-            goal=document.goal,
-            summary=document.summary,
-            next_action=document.next_action,
-            progress=progress(document, now_ms),
-            state_bytes=len(document.state or b""),
-        )
-
 
 def default_actor() -> Actor:
     """This user's program on this machine."""
@@ -295,28 +282,26 @@ def default_actor() -> Actor:
     )
 
 
-def _objects_at(url: str | Path | ObjectStore) -> tuple[ObjectStore, bool, bool]:
-    """The place, whether it is private to this process, and whether to remember its heads."""
-    if not isinstance(url, str | Path):
-        return url, False, False
-    text = str(url)
-    if text == "memory://":
-        return MemoryObjects(), True, False
-    scheme, separator, rest = text.partition("://")
-    if separator and scheme != "file":
-        raise InvalidInput(
-            f"there are no stores at {scheme}:// addresses",
-            hint="Use a folder's path, file:///folder, or memory://.",
-            code="bad_url",
-        )
-    if text.startswith("file:"):
-        if not rest.startswith("/"):
-            raise InvalidInput(
-                f"{text} is not a file address: it has to be absolute",
-                hint="Write file:///absolute/folder, with three slashes.",
-                code="bad_url",
-            )
-        text = url2pathname(rest)
-    if not text or "\0" in text:
-        raise InvalidInput("the store's address is empty or holds NUL", code="bad_url")
-    return LocalObjects(Path(text).expanduser().absolute()), False, True
+def _memory_of(url: str, keys: StoreKeys) -> str:
+    """Where the heads seen at this address are remembered: a copy elsewhere has the same store id,
+    and may rightly be older."""
+    return f"{keys.store_id.hex()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+
+async def _unlock(place: Place, source: KeySource, *, create: bool) -> StoreKeys:
+    """The keys of the store at `place`, once it has shown that it can be relied on."""
+    if not place.foreign:
+        return await unlock_store(place.objects, source, create=create, random=os.urandom)
+    probed, keys = await asyncio.gather(
+        probe(place.objects),
+        unlock_store(place.objects, source, create=False, random=os.urandom),
+        return_exceptions=True,
+    )
+    if isinstance(probed, BaseException):
+        raise probed
+    if isinstance(keys, NotFound) and create:
+        await probe(place.objects, thorough=True)
+        return await unlock_store(place.objects, source, create=True, random=os.urandom)
+    if isinstance(keys, BaseException):
+        raise keys
+    return keys

@@ -26,7 +26,6 @@ __all__ = ["Finding", "examine", "probe_writes"]
 _LATE: Final = timedelta(seconds=5)
 _PROBE_FOLDER: Final = "probe"
 _RECORDS_LOOKED_AT: Final = 500
-_OWN_VARIABLES: Final = ("SAFEPOINT_NEW_PASSPHRASE",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,7 @@ def _versions() -> Finding:
 
 
 def _settings(settings: Settings) -> list[Finding]:
-    own = tuple(f"{name} " for name in _OWN_VARIABLES)
-    told = [warning for warning in settings.warnings if not warning.startswith(own)]
-    return [Finding("settings", "warning", warning) for warning in told]
+    return [Finding("settings", "warning", warning) for warning in settings.warnings]
 
 
 def _key_file(settings: Settings) -> Finding | None:

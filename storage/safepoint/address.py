@@ -1,0 +1,74 @@
+"""What an address opens: the place for the objects, and what is special about it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import url2pathname
+
+from safepoint.errors import InvalidInput, NotFound
+from safepoint.objects.base import ObjectStore
+from safepoint.objects.local import LocalObjects
+from safepoint.objects.memory import MemoryObjects
+
+__all__ = ["Place", "open_place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`private`: nobody else can reach it. `remembered`: its newest versions are to be kept in
+    mind. `foreign`: somebody else's program keeps the objects, so it is probed first, and its key
+    has to be given."""
+
+    objects: ObjectStore
+    private: bool = False
+    remembered: bool = False
+    foreign: bool = False
+
+
+async def open_place(url: str | Path | ObjectStore, *, create: bool) -> Place:
+    """The place at `s3://…`, `file:///…`, a path or `memory://`, or an ObjectStore as it is.
+
+    Raises:
+        InvalidInput: it is no such address.
+        NotFound: the folder is not there and is not to be made.
+    """
+    if not isinstance(url, str | Path):
+        return Place(url)
+    text = str(url)
+    if text == "memory://":
+        return Place(MemoryObjects(), private=True)
+    if text.startswith("s3://"):
+        from safepoint.objects.s3 import open_s3  # boto3 costs half a second
+
+        return Place(await open_s3(text), remembered=True, foreign=True)
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme != "file":
+        raise InvalidInput(
+            f"there are no stores at {scheme}:// addresses",
+            hint="Use s3://bucket/prefix, a folder's path, file:///folder, or memory://.",
+            code="bad_url",
+        )
+    if text.startswith("file:"):
+        if not rest.startswith("/"):
+            raise InvalidInput(
+                f"{text} is not a file address: it has to be absolute",
+                hint="Write file:///absolute/folder, with three slashes.",
+                code="bad_url",
+            )
+        text = url2pathname(rest)
+    if not text or "\0" in text:
+        raise InvalidInput("the store's address is empty or holds NUL", code="bad_url")
+    return await asyncio.to_thread(_local, text, create)
+
+
+def _local(text: str, create: bool) -> Place:
+    folder = Path(text).expanduser().absolute()
+    if not create and not folder.exists():
+        raise NotFound(
+            f"there is no store at {folder.as_uri()}",
+            hint="It is made by the first save; check the address.",
+            code="store_not_found",
+        )
+    return Place(LocalObjects(folder, create=create), remembered=True)
