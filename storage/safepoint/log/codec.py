@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from safepoint.crypto.envelope import OVERHEAD, Place, Random, seal, unseal
@@ -56,8 +56,7 @@ class Codec:
                 f"the limit is {limit:,}",
                 hint="Keep results short and large data out of the state (as artifacts).",
             )
-        key = log_key(self.name, new.version)
-        packed = record.pack(
+        data = self._sealed(
             Record(
                 version=new.version,
                 at_ms=new.updated_ms,
@@ -68,12 +67,14 @@ class Codec:
                 document_digest=hashlib.sha256(encoded).digest(),
                 event=_event(event, actor),
                 delta=delta.compress(encoded, base),
-            ),
-            overhead=OVERHEAD,
+            )
         )
-        key_id = max(self.secrets)
-        data = seal(self.secrets[key_id], key_id, self._place(key), packed, random=self.random)
-        return Sealed(key, data, encoded)
+        return Sealed(log_key(self.name, new.version), data, encoded)
+
+    def adopt(self, foreign: Record, *, previous: bytes) -> bytes:
+        """The object for a record that another store's codec opened: the same commit, under this
+        workspace's key and place. Its delta stays as it is: documents know nothing of stores."""
+        return self._sealed(replace(foreign, previous=previous))
 
     def open(self, version: int, data: bytes) -> Record:
         """The record of `version` from the object's bytes. Raises Damaged or Unsupported."""
@@ -102,6 +103,11 @@ class Codec:
             return document.decode(encoded)
         except ValueError as error:
             raise _damaged(log_key(self.name, version), str(error)) from None
+
+    def _sealed(self, made: Record) -> bytes:
+        packed = record.pack(made, overhead=OVERHEAD)
+        key_id, place = max(self.secrets), self._place(log_key(self.name, made.version))
+        return seal(self.secrets[key_id], key_id, place, packed, random=self.random)
 
     def _place(self, key: str) -> Place:
         return Place(self.store_id, self.workspace_id, "record", key)
