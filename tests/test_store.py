@@ -20,6 +20,7 @@ from safepoint import (
     NotFound,
     SafepointError,
     Store,
+    Unavailable,
     Unsupported,
     WrongKey,
     default_key_file,
@@ -187,6 +188,13 @@ async def test_secrets_are_in_no_object_and_no_repr(place: Place) -> None:
         assert b"very secret" not in data
         assert KEY.secret.hex().encode() not in data
     assert KEY.secret.hex() not in shown
+
+
+async def test_a_key_file_that_cannot_be_read_is_named(place: Place, tmp_path: Path) -> None:
+    async with place.process() as store:
+        with pytest.raises(Unavailable, match="cannot be read") as caught:
+            await store.add_key_file_slot(tmp_path)
+        assert caught.value.code == "key_file_unreadable"
 
 
 # Making and finding

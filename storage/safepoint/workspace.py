@@ -246,21 +246,19 @@ class Workspace:
         )
 
     async def _commit(self, command: Command[R], change: StateChange = NO_CHANGE) -> Committed[R]:
-        return await self._opened.committer.commit(
-            command, self._actor, size=len(change.whole or b"")
-        )
+        return await self._opened.committer.commit(command, self._actor, size=change.size)
 
     async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
         if not isinstance(state, Unset) and not isinstance(patch, Unset):
             raise InvalidInput("state and patch exclude each other", hint="Give one of them.")
         depth = self._limits.depth
         if not isinstance(patch, Unset):
-            await off_loop(rough_size(patch), encode_json, patch, max_depth=depth)
-            return StateChange(patch=patch)
+            text = await off_loop(rough_size(patch), encode_json, patch, max_depth=depth)
+            return StateChange(patch=patch, size=len(text))
         if isinstance(state, Unset):
             return NO_CHANGE
         whole = await off_loop(rough_size(state), encode_json, state, max_depth=depth)
-        return StateChange(whole=whole)
+        return StateChange(whole=whole, size=len(whole))
 
     async def _existing(self) -> Head:
         head = await self._log.head()

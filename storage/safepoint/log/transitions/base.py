@@ -61,10 +61,14 @@ class Command(Protocol[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A new state as JSON bytes, or an RFC 7396 merge patch to the present one, or neither."""
+    """A new state as JSON bytes, or an RFC 7396 merge patch to the present one, or neither.
+
+    `size` is how many bytes of JSON were given: a large change is worked on off the event loop.
+    """
 
     whole: bytes | None = None
     patch: JSON | Unset = UNSET
+    size: int = 0
 
     @property
     def given(self) -> bool:
