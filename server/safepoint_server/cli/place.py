@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from safepoint import NotFound, Store
+from safepoint import Store
 from safepoint_server.cli import options
 from safepoint_server.settings import Settings
 
@@ -33,12 +32,5 @@ async def existing_store(settings: Settings) -> AsyncIterator[Store]:
     Raises:
         NotFound: there is none; nothing was made, not even a folder.
     """
-    folder = folder_of(settings.store)
-    if folder is not None and not await asyncio.to_thread(folder.is_dir):
-        raise NotFound(
-            f"there is no store at {folder}",
-            hint="The first save of an agent makes it, or `safepoint keys init`. Check --store.",
-            code="store_not_found",
-        )
     async with settings.open_store(options.actor(), create=False) as store:
         yield store
