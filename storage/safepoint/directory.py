@@ -110,11 +110,9 @@ class Directory:
             if self._exact
             else None
         )
-        if newest == 0:
-            return None
         stored = await self._following.read(folder)
         if self._exact:
-            if stored is not None and stored.version == newest:
+            if stored is not None and stored.version == newest and await self._is_fresh(stored):
                 return stored
         else:
             here = self._known(stored.name if stored is not None else None, known)
@@ -124,6 +122,11 @@ class Directory:
                 return stored
         name = await self._name(folder)
         return None if name is None else await self._rebuilt(name)
+
+    async def _is_fresh(self, stored: Summary) -> bool:
+        """Whether this user has seen nothing newer: else the head is read, which says so."""
+        seen = await self._shared.seen.version(bytes.fromhex(stored.workspace_id))
+        return stored.version >= seen
 
     def _known(self, name: str | None, log: Log | None) -> Summary | None:
         """What this process knows of a workspace without asking the store, the newest of it."""

@@ -20,18 +20,16 @@ from safepoint.behind.following import Following, Pages, check_pages
 from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.manifest import check_mac
+from safepoint.directory import Directory
 from safepoint.errors import InvalidInput, NotFound
-from safepoint.format.keys import WORKSPACES_FOLDER, decode_name, encode_name, newest_generation
+from safepoint.format.keys import encode_name
 from safepoint.keyfile import default_seen_folder, make_key_file
-from safepoint.listing import check_limit
 from safepoint.log.cache import DocumentCache
 from safepoint.log.commit import Patience
-from safepoint.log.keys import StoreKeys, name_of
+from safepoint.log.keys import StoreKeys
 from safepoint.log.log import Shared
-from safepoint.log.progress import progress, workspace_status
 from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
-from safepoint.log.transitions.base import when
 from safepoint.manifest import (
     KeySource,
     as_kms_key,
@@ -123,14 +121,7 @@ class Store:
         check_pages(pages)
         place = await open_place(url, create=create)
         objects = place.objects
-        throwaway: Unlock | None = KeyFile(os.urandom(32)) if place.private else None
-        source = KeySource(
-            key_file=key_file,
-            passphrase=passphrase,
-            kms_key=kms_key,
-            key=throwaway,
-            given_only=place.foreign,
-        )
+        source = _source(place, key_file, passphrase, kms_key)
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback(objects.close)
@@ -286,6 +277,19 @@ def _memory_of(url: str, keys: StoreKeys) -> str:
     """Where the heads seen at this address are remembered: a copy elsewhere has the same store id,
     and may rightly be older."""
     return f"{keys.store_id.hex()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+
+def _source(
+    place: Place, key_file: Path | None, passphrase: str | None, kms_key: str | KmsKey | None
+) -> KeySource:
+    throwaway: Unlock | None = KeyFile(os.urandom(32)) if place.private else None
+    return KeySource(
+        key_file=key_file,
+        passphrase=passphrase,
+        kms_key=kms_key,
+        key=throwaway,
+        given_only=place.foreign,
+    )
 
 
 async def _unlock(place: Place, source: KeySource, *, create: bool) -> StoreKeys:
