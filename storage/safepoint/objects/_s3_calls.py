@@ -7,11 +7,13 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
 from safepoint.objects._s3_failures import ERRORS, Failure, judge, no_answer
 
-__all__ = ["Calls", "pause"]
+__all__ = ["Calls", "genuine", "pause"]
 
 T = TypeVar("T")
 
@@ -58,6 +60,16 @@ async def pause(attempt: int, last_start: float) -> bool:
         return False
     await asyncio.sleep(wait)
     return True
+
+
+def genuine(answer: dict[str, Any], sign: str) -> dict[str, Any]:
+    """The answer, if it has the `sign` that every answer of S3 to such a call has.
+
+    A gateway's page with status 200 would else pass for an empty list or for a stored object.
+    """
+    if sign not in answer:
+        raise ResponseParserError(f"an answer without {sign}")
+    return answer
 
 
 def _heard(waiting: asyncio.Future[T]) -> None:

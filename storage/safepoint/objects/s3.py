@@ -19,7 +19,7 @@ from safepoint.errors import InvalidInput, OutcomeUnknown, Unavailable, Unsuppor
 from safepoint.objects import _s3_listing as listing
 from safepoint.objects._keys import check_key, check_prefix
 from safepoint.objects._s3_address import S3Address, check_endpoint
-from safepoint.objects._s3_calls import Calls, pause
+from safepoint.objects._s3_calls import Calls, genuine, pause
 from safepoint.objects._s3_client import S3Client, is_aws, make_client
 from safepoint.objects._s3_failures import Failure, Verdict
 from safepoint.objects._s3_listing import ListPage, ListRequest
@@ -115,19 +115,17 @@ class S3Objects:
         Raises:
             Unsupported: the server does not know conditional puts.
         """
+        if after is not None:
+            check_key(after)
         parameters = self._object(key) | {"Body": data, "ContentType": _content_type(key)}
         if if_absent:
             parameters["IfNoneMatch"] = "*"
-        if after is not None:
-            check_key(after)
         give_up = time.monotonic() + self._timeout + len(data) / _SLOWEST_UPLOAD
-        call = partial(self._client.put_object, **parameters)
-        unclear = False  # whether an earlier attempt may have stored it
+        unclear = False  # whether an attempt may have stored it
         for attempt in count():
-            answer = await self._calls.run(call, give_up)
-            if not isinstance(answer, Failure):
+            failure = await self._calls.run(partial(self._send, parameters), give_up)
+            if failure is None:
                 return True
-            failure = answer
             unclear = unclear or not failure.certain
             if failure.verdict is Verdict.TAKEN and if_absent:
                 if not (unclear or failure.resent):
@@ -139,6 +137,7 @@ class S3Objects:
                 break
             if not await pause(attempt, give_up - self._margin):
                 break
+        assert failure is not None  # noqa: S101 - else it has returned
         if failure.reason.code == "not_implemented" and if_absent and not unclear:
             raise Unsupported(
                 f"{self._place} does not know conditional puts (If-None-Match), "
@@ -153,7 +152,9 @@ class S3Objects:
         parameters = self._object(key)
 
         def read() -> bytes:
-            with closing(self._client.get_object(**parameters)["Body"]) as body:
+            answer = self._client.get_object(**parameters)
+            with closing(answer["Body"]) as body:
+                genuine(answer, "ETag")
                 data: bytes = body.read()
                 return data
 
@@ -213,6 +214,9 @@ class S3Objects:
                 break
         return answer
 
+    def _send(self, parameters: dict[str, Any]) -> None:
+        genuine(self._client.put_object(**parameters), "ETag")
+
     async def _holds(self, key: str, data: bytes) -> bool | None:
         """Whether the object there has these bytes; None when there is no object any more."""
         try:
@@ -237,7 +241,11 @@ class S3Objects:
             parameters["ContinuationToken"] = request.token
         elif request.after:
             parameters["StartAfter"] = request.after
-        answer = await self._repeat(partial(self._client.list_objects_v2, **parameters))
+
+        def send() -> dict[str, Any]:
+            return genuine(self._client.list_objects_v2(**parameters), "IsTruncated")
+
+        answer = await self._repeat(send)
         if isinstance(answer, Failure):
             raise self._error("list", request.prefix[len(self._address.prefix) :], answer)
         start = len(request.prefix)
