@@ -1,0 +1,56 @@
+"""What a copy did, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Copied", "CopiedWorkspace", "Meter", "OnProgress"]
+
+OnProgress = Callable[[int, int], None]
+"""Called with the records that are settled and those that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedWorkspace:
+    """`version` is the newest that was copied: that of the source when the copy began.
+
+    `written` records are new in the target, `present` ones were there already. `newer` says that
+    the source has gone on meanwhile: another copy brings the rest.
+    """
+
+    name: str
+    version: int
+    written: int
+    present: int
+    written_bytes: int
+    target_version: int
+    newer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """`resealed`: the target is another store, with its own keys. `slots_kept`: the target's key
+    slots had been changed since an earlier copy and are its own still. `left_out` names folders of
+    the source that are no part of a copy."""
+
+    store_id: str
+    workspaces: tuple[CopiedWorkspace, ...]
+    resealed: bool
+    slots_kept: bool = False
+    left_out: tuple[str, ...] = ()
+
+
+class Meter:
+    """Counts settled records and tells who asked."""
+
+    def __init__(self, total: int, told: OnProgress | None) -> None:
+        self._total = total
+        self._told = told
+        self._done = 0
+        self.add(0)
+
+    def add(self, count: int) -> None:
+        self._done += count
+        if self._told is not None:
+            self._told(self._done, self._total)

@@ -1,0 +1,218 @@
+"""The records of one workspace, from one log into another: checked, in order, never overwriting.
+
+Oldest first and one after the other, so that a copy that stops anywhere is a valid, older log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from safepoint.errors import Conflict, Damaged, InvalidInput, OutcomeUnknown, Unavailable
+from safepoint.format.keys import log_folder, log_key, version_of
+from safepoint.format.record import NO_PREVIOUS, Record
+from safepoint.log.codec import Codec
+from safepoint.log.log import Log, Shared, off_loop
+from safepoint.objects.base import MakesDurable, ObjectStore
+from safepoint.transfer.copied import Meter
+
+__all__ = ["Found", "LogCopy", "put_new", "survey"]
+
+WINDOW = 16
+"""Records that are in memory at once."""
+
+_ATTEMPTS = 5
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A workspace of the source as the copy finds it. `codec` is None for one without keys."""
+
+    name: str
+    version: int
+    codec: Codec | None
+
+
+async def survey(shared: Shared, name: str) -> Found:
+    """The workspace's newest version, opened and durable. Raises what `Log.head` raises."""
+    log = Log(name, shared)
+    head = await log.head()
+    if head.version and isinstance(shared.objects, MakesDurable):
+        await shared.objects.make_durable(log_key(name, head.version))
+    return Found(name, head.version, log.codec)
+
+
+@dataclass(slots=True)
+class _Digests:
+    """SHA-256 of the record before, in the source and in the target."""
+
+    here: bytes = NO_PREVIOUS
+    there: bytes = NO_PREVIOUS
+
+
+class LogCopy:
+    """Between the same workspace's logs (equal ids) objects stay as they are, byte for byte; into
+    another workspace's each record is sealed anew, with everything in it kept."""
+
+    def __init__(
+        self, found: Found, source: ObjectStore, target: ObjectStore, codec: Codec, meter: Meter
+    ) -> None:
+        assert found.codec is not None  # noqa: S101 - there are no versions without keys
+        self._name = found.name
+        self._version = found.version
+        self._source = source
+        self._target = target
+        self._from = found.codec
+        self._to = codec
+        self._as_is = found.codec.workspace_id == codec.workspace_id
+        self._meter = meter
+        self.written = 0
+        self.written_bytes = 0
+
+    async def run(self, target_version: int) -> None:
+        """Bring the target from `target_version` to the source's version.
+
+        All that both have is compared, and all that is written is read back.
+
+        Raises:
+            Conflict: the target has other records under these versions; nothing was overwritten.
+            Damaged: a record of the source does not open or does not follow the one before, or the
+                target does not hold what was written to it.
+        """
+        digests = _Digests()
+        for first in range(1, self._version + 1, WINDOW):
+            versions = range(first, min(first + WINDOW, self._version + 1))
+            known = range(first, min(first + WINDOW, self._version + 1, target_version + 1))
+            theirs = dict(zip(known, await self._fetch(self._target, known), strict=True))
+            ours = await self._fetch(self._source, versions)
+            written: dict[int, bytes] = {}
+            for version, data in zip(versions, ours, strict=True):
+                put = await self._settle(version, data, theirs.get(version), digests)
+                if put is not None:
+                    written[version] = put
+            for version, back in zip(
+                written, await self._fetch(self._target, written), strict=True
+            ):
+                if back != written[version]:
+                    raise self._not_kept(version)
+            self._meter.add(len(versions))
+        await self._count()
+
+    async def _fetch(self, objects: ObjectStore, versions: Iterable[int]) -> list[bytes | None]:
+        keys = [log_key(self._name, version) for version in versions]
+        return list(await asyncio.gather(*(objects.get(key) for key in keys)))
+
+    async def _settle(
+        self, version: int, data: bytes | None, theirs: bytes | None, digests: _Digests
+    ) -> bytes | None:
+        """What was written for this version, None when it was there."""
+        record = await self._checked(version, data, digests.here)
+        assert data is not None  # noqa: S101 - checked
+        digests.here = hashlib.sha256(data).digest()
+        wanted: bytes | None = None
+        if theirs is None:
+            wanted = data
+            if not self._as_is:
+                wanted = await off_loop(len(data), self._adopt, record, digests.there)
+            after = log_key(self._name, version - 1) if version > 1 else None
+            theirs = await put_new(self._target, log_key(self._name, version), wanted, after=after)
+        if theirs != wanted:
+            await self._same(record, data, theirs, digests.there)
+            wanted = None
+        digests.there = hashlib.sha256(theirs).digest()
+        if wanted is not None:
+            self.written += 1
+            self.written_bytes += len(wanted)
+        return wanted
+
+    def _adopt(self, record: Record, previous: bytes) -> bytes:
+        return self._to.adopt(record, previous=previous)
+
+    async def _checked(self, version: int, data: bytes | None, previous: bytes) -> Record:
+        key = log_key(self._name, version)
+        if data is None:
+            raise Damaged(
+                f"{key} is missing in {self._source.url}, though later versions exist",
+                hint="Records were deleted from the store; restore them from a copy.",
+                code="missing_record",
+            )
+        record = await off_loop(len(data), self._from.open, version, data)
+        if record.previous != previous:
+            raise Damaged(
+                f"{key} in {self._source.url} does not follow version {version - 1}",
+                hint="The log was altered, or restored in parts; restore it whole from a copy.",
+                code="broken_chain",
+            )
+        return record
+
+    async def _same(self, record: Record, data: bytes, theirs: bytes, previous: bytes) -> None:
+        """Raises Conflict unless what the target holds is the same commit."""
+        if self._as_is:
+            same = theirs == data
+        else:
+            opened = await off_loop(len(theirs), self._to.open, record.version, theirs)
+            same = opened.previous == previous and (
+                opened.commit_id == record.commit_id
+                and opened.at_ms == record.at_ms
+                and opened.document_digest == record.document_digest
+            )
+        if not same:
+            raise Conflict(
+                f"workspace {self._name!r} has another version {record.version} in "
+                f"{self._target.url} than in {self._source.url}: both have gone their own way; "
+                "nothing was overwritten",
+                hint="`safepoint history` shows both. To keep both, export this one and import it "
+                "under another name.",
+                code="history_differs",
+            )
+
+    async def _count(self) -> None:
+        """Raises Damaged unless the target lists every version that was copied."""
+        folder, after, count = log_folder(self._name), "", 0
+        while keys := await self._target.list(folder, after=after, limit=_PAGE):
+            count += sum(_is_version(key, self._version) for key in keys)
+            after = keys[-1]
+        if count != self._version:
+            raise Damaged(
+                f"{self._target.url} lists {count} of the {self._version} versions of "
+                f"{self._name!r} that were copied",
+                hint="Something else deletes there, or the place does not list what it holds.",
+                code="missing_record",
+            )
+
+    def _not_kept(self, version: int) -> Damaged:
+        return Damaged(
+            f"{log_key(self._name, version)} in {self._target.url} is not what was just written",
+            hint="Something else writes there, or the place does not keep what it is given.",
+            code="not_kept",
+        )
+
+
+async def put_new(
+    objects: ObjectStore, key: str, data: bytes, *, after: str | None = None
+) -> bytes:
+    """Put if absent; what is under the key then: `data`, or what was there before.
+
+    Raises OutcomeUnknown or Unavailable when that cannot be found out.
+    """
+    unknown: OutcomeUnknown | None = None
+    for _ in range(_ATTEMPTS):
+        try:
+            if await objects.put(key, data, if_absent=True, after=after):
+                return data
+        except OutcomeUnknown as error:
+            unknown = error
+        found = await objects.get(key)
+        if found is not None:
+            return found
+    raise unknown or Unavailable(f"{key} cannot be written: it comes and goes", hint="Call again.")
+
+
+def _is_version(key: str, newest: int) -> bool:
+    try:
+        return version_of(key) <= newest
+    except InvalidInput:
+        return False

@@ -1,0 +1,93 @@
+"""Workspaces into a store with other keys: every record is opened and sealed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from safepoint.errors import Conflict, NotFound
+from safepoint.format.keys import keys_key, log_key
+from safepoint.log.codec import Codec
+from safepoint.log.keys import new_manifest, open_manifest
+from safepoint.log.log import Log, Shared
+from safepoint.store import Store
+from safepoint.transfer.copied import Copied, CopiedWorkspace, Meter, OnProgress
+from safepoint.transfer.parallel import each
+from safepoint.transfer.records import Found, LogCopy, put_new, survey
+
+__all__ = ["copy_workspaces", "existing_workspaces", "is_newer"]
+
+
+async def copy_workspaces(
+    source: Store,
+    target: Store,
+    workspaces: Iterable[str],
+    *,
+    on_progress: OnProgress | None = None,
+) -> Copied:
+    """Copy these workspaces into another store, under its keys and a workspace id of their own.
+
+    Versions, times, actors, events and states are kept exactly, and with them fencing tokens and
+    idempotency keys. Guarantees and errors are those of `copy_store`: a workspace of that name that
+    begins in the same way is gone on with, another one is refused.
+    """
+    if source.id == target.id:
+        raise Conflict(
+            f"{target.url} is a copy of {source.url}: its objects need no other seals",
+            hint="Copy them as they are, with copy_store.",
+            code="same_store",
+        )
+    found = await existing_workspaces(source, workspaces)
+    meter = Meter(sum(one.version for one in found), on_progress)
+    done = await each(found, lambda one: _copy(source.shared, target.shared, one, meter))
+    return Copied(store_id=target.id, workspaces=tuple(done), resealed=True)
+
+
+async def existing_workspaces(source: Store, names: Iterable[str]) -> list[Found]:
+    """Each of them once. Raises NotFound, naming the closest names."""
+    chosen = list(dict.fromkeys(names))
+    for name in chosen:
+        source.workspace(name)  # refuses what cannot be a name
+    found = await each(chosen, lambda name: survey(source.shared, name))
+    for one in found:
+        if one.version == 0:
+            close = ", ".join(await source.closest_names(one.name))
+            raise NotFound(
+                f"there is no workspace {one.name!r} in {source.url}",
+                hint=f"The closest names are: {close}." if close else "It has none like it.",
+                code="workspace_not_found",
+            )
+    return found
+
+
+async def is_newer(source: Shared, found: Found) -> bool:
+    """Whether the source went on while it was copied."""
+    return await source.objects.get(log_key(found.name, found.version + 1)) is not None
+
+
+async def _copy(source: Shared, target: Shared, found: Found, meter: Meter) -> CopiedWorkspace:
+    log = Log(found.name, target)
+    before = (await log.head()).version
+    codec = log.codec or await _make_keys(log)
+    copy = LogCopy(found, source.objects, target.objects, codec, meter)
+    await copy.run(before)
+    return CopiedWorkspace(
+        name=found.name,
+        version=found.version,
+        written=copy.written,
+        present=found.version - copy.written,
+        written_bytes=copy.written_bytes,
+        target_version=max(before, found.version),
+        newer=await is_newer(source, found),
+    )
+
+
+async def _make_keys(log: Log) -> Codec:
+    """Keys for a workspace that is new in the target, or those that somebody else just made."""
+    shared, key = log.shared, keys_key(log.name, 1)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    data, keys = new_manifest(shared.keys, log.name, at=at, random=shared.random)
+    there = await put_new(shared.objects, key, data)
+    if there != data:
+        keys = open_manifest(shared.keys, log.name, 1, there)
+    return Codec(log.name, shared.keys.store_id, keys.workspace_id, keys.secrets, shared.random)
