@@ -6,14 +6,18 @@ PYTHON ?= $(shell for python in python3 python3.11 python; do \
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/.ready
 CAMPAIGN ?= 20
+# Missing, and easily installed: else the tests that need it say so and are skipped.
+BROWSER = $(shell command -v chromium >/dev/null || { command -v apt-get >/dev/null \
+	&& [ "$$(id -u)" = 0 ] && echo browser; })
 
-.PHONY: help demo test check campaign format clean
+.PHONY: help demo test check campaign browser format clean
 
 help:
 	@echo 'make demo      run the main job: an agent is killed again and again, its work survives'
 	@echo 'make test      check, and run all tests'
 	@echo 'make check     ruff, mypy and the import rules'
 	@echo 'make campaign  all tests, the random ones $(CAMPAIGN) times as long (CAMPAIGN=...)'
+	@echo 'make browser   install Chromium, in which tests open the pages (as root, with apt-get)'
 	@echo 'make format    put the code into the form that check wants'
 	@echo 'make clean     remove .venv, caches and builds'
 
@@ -21,6 +25,7 @@ demo: $(READY)
 	.venv/bin/safepoint demo
 
 test: check
+	@test -z '$(BROWSER)' || $(MAKE) --no-print-directory browser || true
 	.venv/bin/python -m pytest
 
 check: $(READY)
@@ -31,6 +36,11 @@ check: $(READY)
 
 campaign: $(READY)
 	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest
+
+browser:
+	apt-get update --quiet=2
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
+		chromium >/dev/null
 
 format: $(READY)
 	.venv/bin/ruff check --fix .

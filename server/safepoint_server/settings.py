@@ -14,15 +14,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-from safepoint import Actor, InvalidInput, Limits, Store, default_store_path
+from safepoint import Actor, InvalidInput, Limits, PagesPolicy, Store, default_store_path
 
 __all__ = ["TOOLSETS", "VARIABLES", "Settings", "Variable"]
 
+S = TypeVar("S", bound=str)
 T = TypeVar("T")
 
 TOOLSETS: Final = ("core",)
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json")
+PAGES: Final[tuple[PagesPolicy, ...]] = ("full", "counts", "off")
 UNITS: Final = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 GIB: Final = 1 << 30
 
@@ -56,6 +58,11 @@ VARIABLES: Final = (
     Variable("SAFEPOINT_LOG", "info", "How much to log on stderr: debug, info, warning or error."),
     Variable("SAFEPOINT_LOG_FORMAT", "text", "Log lines as text or json."),
     Variable("SAFEPOINT_TOOLSETS", "core", "Which tools to offer, separated by commas."),
+    Variable(
+        "SAFEPOINT_PAGES",
+        "counts",
+        "What index.html in the store shows, unencrypted: full (names), counts, or off.",
+    ),
     Variable("SAFEPOINT_MAX_STATE_BYTES", "16MiB", "Largest state of a workspace, as JSON."),
     Variable("SAFEPOINT_MAX_RESULT_BYTES", "256KiB", "Largest result of a step, as JSON."),
     Variable("SAFEPOINT_MAX_SUMMARY_BYTES", "4KiB", "Longest summary, goal or next action."),
@@ -77,6 +84,7 @@ class Settings:
     log: str = "info"
     log_format: str = "text"
     toolsets: tuple[str, ...] = ("core",)
+    pages: PagesPolicy = "counts"
     limits: Limits = field(default_factory=Limits)
     cache_bytes: int = 256 << 20
     max_request_bytes: int = 20 << 20
@@ -116,6 +124,7 @@ class Settings:
             log=read.one_of("SAFEPOINT_LOG", LEVELS, "info", log),
             log_format=read.one_of("SAFEPOINT_LOG_FORMAT", FORMATS, "text", log_format),
             toolsets=read.names("SAFEPOINT_TOOLSETS", TOOLSETS, "core", toolsets),
+            pages=read.one_of("SAFEPOINT_PAGES", PAGES, "counts", None),
             limits=_limits(read),
             cache_bytes=read.size("SAFEPOINT_CACHE_BYTES", 256 << 20, 1 << 20, 64 * GIB),
             max_request_bytes=read.size("SAFEPOINT_MAX_REQUEST_BYTES", 20 << 20, 1 << 16, GIB),
@@ -135,6 +144,7 @@ class Settings:
             limits=self.limits,
             cache_bytes=self.cache_bytes,
             create=create,
+            pages=self.pages,
         ) as store:
             yield store
 
@@ -163,11 +173,11 @@ class _Reader:
     def text(self, name: str) -> str | None:
         return self._environ.get(name) or None
 
-    def one_of(self, name: str, allowed: tuple[str, ...], default: str, option: str | None) -> str:
+    def one_of(self, name: str, allowed: tuple[S, ...], default: S, option: str | None) -> S:
         value = (option or self.text(name) or default).strip().lower()
         if value not in allowed:
             _refuse(name, value, f"it is one of {', '.join(allowed)}")
-        return value
+        return allowed[allowed.index(value)]
 
     def names(
         self, name: str, allowed: tuple[str, ...], default: str, option: str | None

@@ -8,6 +8,8 @@ async with Store.open("~/safepoint") as store:
 """
 
 from safepoint._version import __version__
+from safepoint.behind.following import PagesPolicy
+from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeySlot
 from safepoint.errors import (
     Conflict,
@@ -72,7 +74,9 @@ __all__ = [
     "Limits",
     "Marked",
     "ObjectStore",
+    "Pace",
     "Page",
+    "PagesPolicy",
     "Patience",
     "Plan",
     "PlannedStep",

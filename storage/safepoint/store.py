@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from safepoint._version import __version__
 from safepoint.address import Place, open_place
-from safepoint.behind.following import Following, Pages, check_pages
+from safepoint.behind.following import Following, PagesPolicy, check_pages
 from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.manifest import check_mac
@@ -96,7 +96,7 @@ class Store:
         clock: Callable[[], datetime] = _utc_now,
         seen: Path | None = None,
         patience: Patience | None = None,
-        pages: Pages = "counts",
+        pages: PagesPolicy = "counts",
         pace: Pace | None = None,
     ) -> AsyncIterator[Store]:
         """Open the store at `url`: `s3://bucket/prefix`, `file:///…`, a path, `memory://`, or any

@@ -26,18 +26,18 @@ from safepoint.log.log import Head, Log, Shared
 from safepoint.objects.base import ObjectStore
 from safepoint.pages import render_workspace
 
-__all__ = ["Following", "Pages", "check_pages"]
+__all__ = ["Following", "PagesPolicy", "check_pages"]
 
-Pages: TypeAlias = Literal["full", "counts", "off"]
+PagesPolicy: TypeAlias = Literal["full", "counts", "off"]
 
 _REMEMBERED = 1024
 _NO_REGIONS: MappingProxyType[str, bytes] = MappingProxyType({})
 
 
 def check_pages(pages: str) -> None:
-    if pages not in get_args(Pages):
+    if pages not in get_args(PagesPolicy):
         raise InvalidInput(
-            f"pages must be one of {', '.join(get_args(Pages))}, not {pages!r}",
+            f"pages must be one of {', '.join(get_args(PagesPolicy))}, not {pages!r}",
             hint="Use 'counts' to show no names of steps, labels and people.",
         )
 
@@ -77,7 +77,7 @@ class Following:
         *,
         random: Random,
         clock: Callable[[], datetime],
-        pages: Pages,
+        pages: PagesPolicy,
         pace: Pace,
     ) -> None:
         self._objects = objects
