@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3  # type: ignore[import-untyped]
 import pytest
 
 Cli = Callable[..., Any]
@@ -85,3 +86,21 @@ def test_removing_an_unknown_slot_is_exit_code_3(cli: Cli, place: Any) -> None:
 
 def test_add_needs_to_know_what(cli: Cli, place: Any) -> None:
     assert cli("keys", "add", *place.options).code == 2
+
+
+def test_a_kms_key_that_was_added_opens_the_store(
+    cli: Cli, place: Any, ministack_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ministack_server.environ().items():
+        monkeypatch.setenv(name.replace("URL_S3", "URL_KMS"), value)
+    client = boto3.client("kms", region_name="us-east-1")
+    arn = client.create_key()["KeyMetadata"]["Arn"]
+    added = cli("keys", "add", "--kms", arn, *place.options, "--json").json
+    assert (added["added"]["kind"], added["added"]["label"]) == ("aws-kms", arn)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place.key_file.with_name("nobody")))
+    assert cli("ls", "--store", place.url).code == 0
+    client.disable_key(KeyId=arn)
+    disabled = cli("ls", "--store", place.url)
+    assert disabled.code == 5
+    assert f"the KMS key {arn} is disabled" in disabled.err
+    assert cli("keys", "add", "--kms", "alias/mine", *place.options).code == 2

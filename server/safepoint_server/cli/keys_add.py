@@ -1,4 +1,4 @@
-"""`safepoint keys add`: another passphrase or key file that opens the store."""
+"""`safepoint keys add`: another passphrase, key file or KMS key that opens the store."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ EXAMPLES = """\
 examples:
   safepoint keys add --passphrase --label 'in the safe'     asks for it twice, without echo
   safepoint keys add --new-key-file ~/keys/second.key       made if it is not there
+  safepoint keys add --kms arn:aws:kms:eu-central-1:…:key/…  whoever may use this key of AWS KMS
 
 For programs the new passphrase is read from SAFEPOINT_NEW_PASSPHRASE. Nothing that is stored is
 written again: any one slot opens the store.
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind.add_argument(
         "--new-key-file", type=options.user_path, metavar="PATH", help="add a key file"
     )
+    kind.add_argument("--kms", metavar="ARN", help="add a key of AWS KMS")
     parser.add_argument("--label", default="", help="a word on what this slot is for")
     options.add_store_options(parser)
     options.add_json_option(parser)
@@ -57,6 +59,8 @@ async def _add(
     async with existing_store(options.settings(args)) as store:
         if passphrase is not None:
             added = await store.add_passphrase_slot(passphrase, label=args.label)
+        elif args.kms is not None:
+            added = await store.add_kms_slot(args.kms, label=args.label)
         else:
             added = await store.add_key_file_slot(args.new_key_file, label=args.label)
         return added, await store.slots()

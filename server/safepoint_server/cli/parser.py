@@ -49,7 +49,7 @@ COMMANDS: dict[str, Command] = {
     "show": Command("one workspace: where it is, its steps, its state", "show"),
     "history": Command("every commit of a workspace, newest first", "history"),
     "keys init": Command("make the key of a new store, or say where it is", "keys_init"),
-    "keys add": Command("let another passphrase or key file open the store", "keys_add"),
+    "keys add": Command("let another passphrase, key file or KMS key open it", "keys_add"),
     "keys list": Command("the key slots of the store", "keys_list"),
     "keys remove": Command("take a key slot away", "keys_remove"),
     "doctor": Command("check the installation, print the configuration of MCP clients", "doctor"),
