@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 __all__ = ["Proxy", "Request", "Trouble"]
 
@@ -91,6 +92,8 @@ class Proxy:
                 for name, value in answer.headers:
                     self.send_header(name, value)
                 self.end_headers()
+                if self.command == "HEAD":
+                    return
                 self.wfile.write(answer.body)
                 if len(answer.body) < int(dict(answer.headers).get("Content-Length", 0)):
                     self.close_connection = True
@@ -169,7 +172,7 @@ class Proxy:
 
     def _error(self) -> Answer:
         status, code = self.error
-        body = ERROR.format(code=code).encode() if code else b"<html>bad gateway</html>"
+        body = ERROR.format(code=escape(code)).encode() if code else b"<html>bad gateway</html>"
         return Answer(status, [("Content-Length", str(len(body)))], body)
 
     def _forward(self, request: Request) -> Answer:

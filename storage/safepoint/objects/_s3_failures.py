@@ -25,6 +25,7 @@ ERRORS: tuple[type[Exception], ...] = (
     ResponseParserError,
     HTTPError,
     OSError,
+    RecursionError,
 )
 """All that a call of the client, or reading its answer, may raise."""
 
@@ -99,6 +100,9 @@ def judge(error: Exception) -> Failure:
     """What to make of one of ERRORS."""
     if isinstance(error, boto.ClientError):
         return _judge_answer(error.response)
+    if isinstance(error, RecursionError):
+        # botocore asks without end where the bucket is when everything is redirected.
+        return Failure(Verdict.REFUSED, for_redirect(None))
     for kind, code in _NEVER_SENT:
         if isinstance(error, kind):
             return Failure(Verdict.REFUSED, BY_CODE[code])

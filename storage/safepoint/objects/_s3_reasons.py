@@ -117,9 +117,14 @@ def for_status(status: int, code: str) -> Reason:
 
 
 def for_redirect(region: object) -> Reason:
-    where = f": {region}" if isinstance(region, str) and _WORD.fullmatch(region) else ""
+    """For answers that send the caller elsewhere."""
+    if isinstance(region, str) and _WORD.fullmatch(region):
+        text = f"the bucket is in another region: {region}"
+    else:
+        text = "the bucket is in another region, or the endpoint has moved"
     return Reason(
-        f"the bucket is in another region{where}",
-        "Give its region: s3://…?region=…, AWS_REGION, or the profile's.",
+        text,
+        "Give the bucket's region (s3://…?region=…, AWS_REGION, or the profile's); with an "
+        "endpoint of your own, check http or https.",
         "wrong_region",
     )

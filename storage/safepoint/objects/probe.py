@@ -15,15 +15,15 @@ PROBE_FOLDER = "probe/"
 """Where probes write, under a fresh random name each; they delete it again where they may."""
 
 _ATTEMPTS = 3
-_ROUNDS = 5
+_RACES = 5
 _WRITERS = 4
 
 
 async def probe(objects: ObjectStore, *, thorough: bool = False) -> None:
     """Put one fresh key twice if absent: the second must be refused and change nothing.
 
-    Four requests, one after the other. `thorough`, for new stores and checks, adds rounds of
-    writers that race for a key, of whom one must win, and the order and freshness of listings.
+    Four requests, one after the other. `thorough`, for new stores and checks, adds writers that
+    race for keys, of whom one must win each, and the order and freshness of listings.
 
     Raises:
         Unsupported: agents would overwrite each other here, or not see each other.
@@ -39,7 +39,7 @@ async def probe(objects: ObjectStore, *, thorough: bool = False) -> None:
             hint="Check the network and the server, then call again.",
         )
     if thorough:
-        await _one_writer_wins(objects, _fresh())
+        await asyncio.gather(*(_one_writer_wins(objects, _fresh()) for _ in range(_RACES)))
         await _lists_in_order(objects, _fresh())
 
 
@@ -60,18 +60,16 @@ async def _refuses_the_second(objects: ObjectStore, key: str) -> None:
         await _remove(objects, key)
 
 
-async def _one_writer_wins(objects: ObjectStore, folder: str) -> None:
-    for n in range(_ROUNDS):
-        key = f"{folder}/{n}"
-        bodies = [secrets.token_bytes(32) for _ in range(_WRITERS)]
-        try:
-            won = await asyncio.gather(*(objects.put(key, body, if_absent=True) for body in bodies))
-            if won.count(True) != 1 or await objects.get(key) != bodies[won.index(True)]:
-                raise _unsupported(
-                    objects, f"of {_WRITERS} writers racing for a key {won.count(True)} won"
-                )
-        finally:
-            await _remove(objects, key)
+async def _one_writer_wins(objects: ObjectStore, key: str) -> None:
+    bodies = [secrets.token_bytes(32) for _ in range(_WRITERS)]
+    try:
+        won = await asyncio.gather(*(objects.put(key, body, if_absent=True) for body in bodies))
+        if won.count(True) != 1 or await objects.get(key) != bodies[won.index(True)]:
+            raise _unsupported(
+                objects, f"of {_WRITERS} writers racing for a key {won.count(True)} won"
+            )
+    finally:
+        await _remove(objects, key)
 
 
 async def _lists_in_order(objects: ObjectStore, folder: str) -> None:
