@@ -1,4 +1,4 @@
-"""One bit flipped, an object swapped, forged, moved or missing: the read that touches it says so."""
+"""A bit flipped, an object swapped, forged, moved or missing: the read that touches it says so."""
 
 from __future__ import annotations
 
