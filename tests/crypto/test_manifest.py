@@ -95,7 +95,8 @@ def test_the_mac_belongs_to_one_store_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"slots": []}, {"mac": "00" * 32}, {"mac": None}, {"mac": ""}, {"mac": "é"}, {"more": 1}]
+    "changes",
+    [{"slots": []}, {"mac": "00" * 32}, {"mac": None}, {"mac": ""}, {"mac": "é"}, {"more": 1}],
 )
 def test_who_has_no_key_cannot_change_it(changes: dict[str, Any]) -> None:
     manifest = read(without_key(**changes))
