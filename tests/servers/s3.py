@@ -1,4 +1,7 @@
-"""An S3 endpoint as tests see it: its address, keys, a bucket, and clients for it."""
+"""An S3 endpoint as tests see it: its address, keys, a bucket, and clients for it.
+
+boto3 is loaded late, so that tests without S3 start quickly.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
-
-from safepoint.objects.s3 import S3Objects
+if TYPE_CHECKING:
+    from safepoint.objects.s3 import S3Objects
 
 __all__ = ["S3Server", "count_requests"]
 
@@ -29,6 +30,8 @@ class S3Server:
 
     def client(self, *, read_timeout: float = 15.0, **changed: Any) -> Any:
         """A client as Safepoint makes one; `changed` are arguments of `session.client`."""
+        from botocore.config import Config
+
         config = Config(
             connect_timeout=5,
             read_timeout=read_timeout,
@@ -44,6 +47,8 @@ class S3Server:
 
     @cache  # noqa: B019 - a session costs half a second, and there are few servers
     def _session(self) -> Any:
+        import boto3
+
         return boto3.session.Session(
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
@@ -54,6 +59,8 @@ class S3Server:
         self, prefix: str = "", *, timeout: float = 30.0, read_timeout: float = 15.0
     ) -> S3Objects:
         """A store with a client of its own."""
+        from safepoint.objects.s3 import S3Objects
+
         return S3Objects(
             self.client(read_timeout=read_timeout),
             self.bucket,
