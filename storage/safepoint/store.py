@@ -157,6 +157,15 @@ class Store:
         return self._shared.objects
 
     @property
+    def actor(self) -> Actor:
+        """Who changes are attributed to, where nobody else is named."""
+        return self._actor
+
+    def now(self) -> datetime:
+        """The time by this store's clock."""
+        return self._clock()
+
+    @property
     def shared(self) -> Shared:
         """Place, keys and caches, for this library's modules that work below workspaces."""
         return self._shared
