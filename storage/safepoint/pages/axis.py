@@ -11,6 +11,7 @@ __all__ = ["Axis", "Gap"]
 _MAX_GAPS = 5
 _GAP_WIDTH = 44.0
 _TICK_SPACE = 120.0
+_TICK_WIDTH = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Axis:
     """
 
     def __init__(self, times: Iterable[float], left: float, right: float) -> None:
+        self.right = right
         moments = sorted(set(times))
         cut = _long_gaps(moments)
         linear = moments[-1] - moments[0] - sum(end - start for start, end in cut)
@@ -66,7 +68,8 @@ class Axis:
             count = max(1, int((right - left) // _TICK_SPACE))
             for index in range(count):
                 place = left + (right - left) * index / count
-                if not found or place - found[-1][1] >= _TICK_SPACE * 0.6:
+                free = place - found[-1][1] >= _TICK_SPACE * 0.6 if found else True
+                if free and place <= self.right - _TICK_WIDTH:
                     found.append((start + (end - start) * index / count, place))
         return found or [self._knots[0]]
 

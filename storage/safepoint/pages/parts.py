@@ -34,7 +34,7 @@ def pill(status: str) -> str:
 
 
 def words(progress: Progress) -> str:
-    """`7 of 10 steps finished, 1 failed, 1 running`, or `no plan`."""
+    """`7 of 10 finished, 1 failed, 1 running`, or `no plan`."""
     if not progress.total:
         return "no plan"
     finished = progress.done + progress.skipped
@@ -43,7 +43,7 @@ def words(progress: Progress) -> str:
         for status in ("failed", "interrupted", "running")
         if getattr(progress, status)
     ]
-    return ", ".join([f"{finished} of {progress.total} steps finished", *rest])
+    return ", ".join([f"{finished} of {progress.total} finished", *rest])
 
 
 def progress_bar(progress: Progress) -> str:

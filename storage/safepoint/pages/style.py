@@ -67,13 +67,16 @@ tbody tr:last-child td{border-bottom:0}
 tbody tr:hover td{background:var(--faint)}
 td.name{min-width:180px}
 td.name a,td.name strong{font-weight:600}
+td.name a{text-decoration:none}
+td.name a:hover{text-decoration:underline}
 td.name small{display:block;color:var(--soft)}
-td.prog{width:210px}
+td.prog{width:270px}
+td.who{min-width:130px}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .when{white-space:nowrap;font-variant-numeric:tabular-nums}
 .clock{color:var(--soft)}
 .quiet{color:var(--soft)}
-.mark{color:var(--mark)}
+.mark{color:var(--mark);white-space:nowrap}
 .scroll{overflow-x:auto}
 .empty{padding:48px 24px;text-align:center;color:var(--soft)}
 .empty strong{display:block;color:var(--ink);font-size:17px;margin-bottom:4px}
@@ -85,6 +88,7 @@ fill:var(--soft)}
 .time .grid{stroke:var(--line);stroke-width:1}
 .time .row{stroke:var(--faint);stroke-width:1}
 .time .gap{fill:var(--faint)}
+.time .cut{stroke:var(--line);stroke-dasharray:2 4}
 .time .area{fill:var(--area)}
 .time .edge{fill:none;stroke:var(--mark);stroke-width:1.5;stroke-linejoin:round}
 .time .dot{fill:var(--mark);stroke:var(--card);stroke-width:1.5}

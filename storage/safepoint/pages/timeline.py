@@ -11,12 +11,12 @@ from safepoint.pages.axis import Axis
 from safepoint.pages.html import duration, plain, size
 from safepoint.pages.values import CheckpointRow, StepRow, WorkspacePage
 
-__all__ = ["timeline"]
+__all__ = ["MAX_BARS", "timeline"]
 
 MAX_BARS = 24
 _WIDTH, _LEFT, _RIGHT = 1040, 208, 1016
 _TOP, _ROW, _DOTS, _SIZES = 48, 26, 40, 56
-_LABEL_CELLS = 25
+_LABEL_CELLS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def _bar_of(row: StepRow, now: datetime) -> _Bar:
 
 
 def _grid(axis: Axis, bottom: int) -> str:
-    parts = [_gap(gap.left, gap.right, gap.end - gap.start, bottom) for gap in axis.gaps]
+    parts = [f'<clipPath id="names"><path d="M0 0H{_LEFT - 6}V{bottom}H0z"/></clipPath>']
+    parts += [_gap(gap.left, gap.right, gap.end - gap.start, bottom) for gap in axis.gaps]
     day = ""
     for time, place in axis.ticks():
         at = datetime.fromtimestamp(time, UTC)
@@ -94,9 +95,12 @@ def _grid(axis: Axis, bottom: int) -> str:
 
 def _gap(left: float, right: float, seconds: float, bottom: int) -> str:
     span = duration(timedelta(seconds=seconds))
+    short = " ".join(span.split()[:2])
     return (
         f'<g><title>{span} without a change</title><rect class="gap" x="{left:.1f}" '
-        f'y="{_TOP - 8}" width="{right - left:.1f}" height="{bottom - _TOP + 8}"/></g>'
+        f'y="{_TOP - 8}" width="{right - left:.1f}" height="{bottom - _TOP + 8}"/>'
+        f'<text x="{(left + right) / 2:.1f}" y="{bottom - 4}" text-anchor="middle">{short}</text>'
+        "</g>"
     )
 
 
@@ -105,7 +109,8 @@ def _bar(axis: Axis, bar: _Bar, top: int) -> str:
     width = max(axis.place(bar.end) - left, 5.0)
     return (
         f'<line class="row" x1="0" y1="{top + _ROW}" x2="{_WIDTH}" y2="{top + _ROW}"/>'
-        f'<g><title>{plain(bar.tip)}</title><text class="label" x="4" y="{top + 17}">'
+        f'<g><title>{plain(bar.tip)}</title><text class="label" x="14" y="{top + 17}" '
+        f'clip-path="url(#names)">'
         f"{plain(_fit(bar.label))}</text>"
         f'<rect class="f-{bar.status}" x="{left:.1f}" y="{top + 7}" width="{width:.1f}" '
         'height="12" rx="4"/></g>'
@@ -114,7 +119,7 @@ def _bar(axis: Axis, bar: _Bar, top: int) -> str:
 
 def _dots(axis: Axis, points: Sequence[CheckpointRow], top: int) -> str:
     middle = top + _DOTS // 2
-    parts = [f'<text class="label" x="4" y="{middle + 4}">Checkpoints</text>']
+    parts = [f'<text class="label" x="14" y="{middle + 4}">Checkpoints</text>']
     for row in points:
         x = axis.place(row.at.timestamp())
         tip = f"Version {row.version}: {size(row.state_bytes)}"
@@ -143,8 +148,8 @@ def _sizes(axis: Axis, points: Sequence[CheckpointRow], top: int) -> str:
     first = axis.place(points[0].at.timestamp())
     right = max(last, float(_RIGHT))
     return (
-        f'<text class="label" x="4" y="{base - tall // 2 + 2}">State</text>'
-        f'<text x="48" y="{base - tall // 2 + 2}">up to {size(largest)}</text>'
+        f'<text class="label" x="14" y="{base - tall // 2 + 2}">State</text>'
+        f'<text x="58" y="{base - tall // 2 + 2}">up to {size(largest)}</text>'
         f'<path class="area" d="{path}H{right:.1f}V{base}H{first:.1f}z"/>'
         f'<path class="edge" d="{path}"/>'
     )

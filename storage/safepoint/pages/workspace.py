@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from safepoint.pages.html import document, duration, moment, plain, size, text
 from safepoint.pages.parts import BRAND, legend, pill, progress_bar, tiles
-from safepoint.pages.timeline import timeline
+from safepoint.pages.timeline import MAX_BARS, timeline
 from safepoint.pages.values import CheckpointRow, StepRow, WorkspacePage
 
 __all__ = ["render_workspace"]
@@ -31,7 +31,7 @@ def render_workspace(page: WorkspacePage) -> bytes:
     picture = timeline(page)
     if picture:
         body.append(
-            '<h2 id="timeline">Timeline <small>grey stretches: nothing happened</small></h2>\n'
+            f'<h2 id="timeline">Timeline <small>{_told(page)}</small></h2>\n'
             '<div class="card"><div class="scroll" tabindex="0" role="region" '
             f'aria-labelledby="timeline">{picture}</div></div>'
         )
@@ -44,6 +44,12 @@ def render_workspace(page: WorkspacePage) -> bytes:
     return document(
         title, "\n".join(part for part in body if part), written=page.written, note=note
     )
+
+
+def _told(page: WorkspacePage) -> str:
+    timed = sum(bool(row.started or row.finished) for row in page.steps)
+    steps = f"the {MAX_BARS} steps that began last; " if timed > MAX_BARS else ""
+    return f"{steps}grey stretches are cut short"
 
 
 def _tiles(page: WorkspacePage) -> str:
@@ -101,7 +107,7 @@ def _step(row: StepRow, *, names: bool) -> str:
         f'<td class="num">{took}</td>',
     ]
     if names:
-        cells.append(f"<td>{text(row.who, limit=_NAME_CHARS) if row.who else _NONE}</td>")
+        cells.append(f'<td class="who">{_or_none(row.who)}</td>')
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -124,7 +130,7 @@ def _checkpoints(page: WorkspacePage) -> str:
 
 
 def _checkpoint(row: CheckpointRow, *, names: bool) -> str:
-    kind = '<strong class="mark">milestone</strong>' if row.milestone else "step"
+    kind = '<strong class="mark">\u25c6 milestone</strong>' if row.milestone else "step"
     cells = [
         f'<td class="num">{row.version:,}</td>',
         f'<td class="when">{moment(row.at)}</td>',
@@ -134,7 +140,7 @@ def _checkpoint(row: CheckpointRow, *, names: bool) -> str:
         cells += [f"<td>{_or_none(row.label)}</td>", f"<td>{_or_none(row.step)}</td>"]
     cells.append(f'<td class="num">{size(row.state_bytes)}</td>')
     if names:
-        cells.append(f"<td>{_or_none(row.who)}</td>")
+        cells.append(f'<td class="who">{_or_none(row.who)}</td>')
     return f"<tr>{''.join(cells)}</tr>"
 
 
