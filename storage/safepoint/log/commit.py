@@ -14,10 +14,10 @@ import contextlib
 import hashlib
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from safepoint.errors import OutcomeUnknown, SafepointError, Unavailable
 from safepoint.format.document import Document
@@ -108,6 +108,16 @@ class Committer:
                     await self._make_durable(head)
                     return Committed(outcome.reply, head, 0, conflicts)
                 head, fresh = await self._log.head(), True
+
+    def rehearse(self, head: Head, commands: Iterable[Command[Any]], actor: Actor) -> None:
+        """Apply `commands` one after the other, beginning at `head`, and commit nothing.
+
+        Raises what the first of them that is refused raises.
+        """
+        document = head.document
+        for command in commands:
+            context = replace(self._context(head, actor), version=document.version + 1)
+            document = command(document, context).document or document
 
     async def _make_durable(self, head: Head) -> None:
         """What is told of a version must not vanish with the power: another process may have
