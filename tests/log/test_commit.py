@@ -76,9 +76,10 @@ async def test_a_stale_process_is_not_refused_for_what_it_had_not_seen(place: Pl
 
 
 async def test_a_stale_process_does_not_answer_from_what_it_had_seen(place: Place) -> None:
+    """It had seen that another holds the step; by now that is done."""
     async with place.process() as stale, place.process() as other:
-        await stale.workspace("work").plan_steps(["send"])
         token = (await other.workspace("work").start_step("send")).fencing_token
+        assert (await stale.workspace("work").start_step("send")).decision == "wait"
         await other.workspace("work").mark_step_done("send", result=7, fencing_token=token)
         answer = await stale.workspace("work").start_step("send")
         assert (answer.decision, answer.result) == ("skip", 7)
