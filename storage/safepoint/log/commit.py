@@ -92,7 +92,7 @@ class Committer:
                         raise
                 if outcome is not None and outcome.document is not None:
                     sealed = await self._seal(head, outcome, actor)
-                    if await self._put(sealed, head):
+                    if await self._put(sealed, head, outcome.event or {}):
                         done = self._done(sealed, outcome.document)
                         return Committed(outcome.reply, done, done.size, conflicts)
                     conflicts += 1
@@ -154,7 +154,7 @@ class Committer:
         name, shared = self._log.name, self._log.shared
         at = datetime.now(UTC).isoformat(timespec="seconds")
         data, keys = new_manifest(shared.keys, name, at=at, random=shared.random)
-        if not await self._settle(keys_key(name, 1), data, None):
+        if not await self._settle(keys_key(name, 1), data):
             found = await shared.objects.get(keys_key(name, 1))
             if found is None:
                 raise Unavailable(
@@ -164,11 +164,18 @@ class Committer:
             keys = open_manifest(shared.keys, name, 1, found)
         self._log.use_keys(keys)
 
-    async def _put(self, sealed: Sealed, head: Head) -> bool:
+    async def _put(self, sealed: Sealed, head: Head, event: dict[str, Any]) -> bool:
         before = log_key(self._log.name, head.version) if head.version else None
-        return await self._settle(sealed.key, sealed.data, before)
+        shown = self._log.shared.describe(head.version + 1, event)
+        return await self._settle(sealed.key, sealed.data, before, shown)
 
-    async def _settle(self, key: str, data: bytes, after: str | None) -> bool:
+    async def _settle(
+        self,
+        key: str,
+        data: bytes,
+        after: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> bool:
         """Put if absent, and find out what happened: True is ours, False another's.
 
         Raises OutcomeUnknown when that cannot be found out in time, Unavailable when nothing was
@@ -180,7 +187,7 @@ class Committer:
         attempt = 0
         while True:
             try:
-                if await objects.put(key, data, if_absent=True, after=after):
+                if await objects.put(key, data, if_absent=True, after=after, metadata=metadata):
                     return True
                 found = await objects.get(key)
                 if found is not None:

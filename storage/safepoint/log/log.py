@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from safepoint.crypto.envelope import Random
 from safepoint.errors import Damaged, InvalidInput, NotFound
@@ -69,7 +69,8 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What the workspaces of one open store share. `committed` is told of every commit of this
-    process once it is durable; it returns at once and never raises."""
+    process once it is durable; it returns at once and never raises. `describe` gives what may
+    stand readable beside the record of a version with this event."""
 
     objects: ObjectStore
     keys: StoreKeys
@@ -77,6 +78,7 @@ class Shared:
     seen: SeenHeads
     random: Random
     committed: Callable[[Log, Head], None] = lambda log, head: None
+    describe: Callable[[int, Mapping[str, Any]], dict[str, str]] = lambda version, event: {}
 
 
 class Log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 __all__ = ["ListsCheaply", "MakesDurable", "ObjectStore", "SetsAside"]
@@ -19,14 +20,21 @@ class ObjectStore(Protocol):
         """Names the place in messages; holds no secret."""
 
     async def put(
-        self, key: str, data: bytes, *, if_absent: bool = False, after: str | None = None
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        after: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """Store `data` whole under `key`; readers see all of it or nothing.
 
         Durable when it returns. With `if_absent`, of any number of racing callers, in any number of
         processes, exactly one gets True; the others get False and change nothing. Without it the
         object is replaced and the answer is True. `after` names an object that must be durable
-        before this one is (the record that this one builds on).
+        before this one is (the record that this one builds on). `metadata` (ASCII, 2 KB) is for
+        people who look at the place itself; one that cannot show it drops it.
 
         Raises:
             OutcomeUnknown: it may or may not be stored. Read the key to find out.

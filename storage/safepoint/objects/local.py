@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from safepoint.objects._durable import OsCalls
@@ -40,7 +41,13 @@ class LocalObjects:
         return self._root.url
 
     async def put(
-        self, key: str, data: bytes, *, if_absent: bool = False, after: str | None = None
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        after: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """See ObjectStore.put."""
         return await asyncio.to_thread(self._files.put, key, data, if_absent=if_absent, after=after)

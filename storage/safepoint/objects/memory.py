@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Mapping
 
 from safepoint.objects._keys import check_key, check_prefix
 
@@ -30,7 +31,13 @@ class MemoryObjects:
         return "memory://"
 
     async def put(
-        self, key: str, data: bytes, *, if_absent: bool = False, after: str | None = None
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        after: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """See ObjectStore.put."""
         check_key(key)

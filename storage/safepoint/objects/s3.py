@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import count
@@ -108,7 +108,13 @@ class S3Objects:
         return self._address.url
 
     async def put(
-        self, key: str, data: bytes, *, if_absent: bool = False, after: str | None = None
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        after: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """See ObjectStore.put.
 
@@ -118,6 +124,8 @@ class S3Objects:
         if after is not None:
             check_key(after)
         parameters = self._object(key) | {"Body": data, "ContentType": _content_type(key)}
+        if metadata:
+            parameters["Metadata"] = dict(metadata)
         if if_absent:
             parameters["IfNoneMatch"] = "*"
         give_up = time.monotonic() + self._timeout + len(data) / _SLOWEST_UPLOAD

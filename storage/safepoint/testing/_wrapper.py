@@ -5,7 +5,7 @@ A base class because the five verbs of a store would otherwise be spelled out in
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from safepoint.objects.base import ListsCheaply, MakesDurable, ObjectStore, SetsAside
@@ -59,12 +59,18 @@ class Wrapper:
         return await act()
 
     async def put(
-        self, key: str, data: bytes, *, if_absent: bool = False, after: str | None = None
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        after: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """See ObjectStore.put."""
         return await self.around(
             Operation("put", key),
-            lambda: self.inner.put(key, data, if_absent=if_absent, after=after),
+            lambda: self.inner.put(key, data, if_absent=if_absent, after=after, metadata=metadata),
         )
 
     async def get(self, key: str) -> bytes | None:
