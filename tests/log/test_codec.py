@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from safepoint.crypto.envelope import OVERHEAD, Place, seal
 from safepoint.errors import Damaged, LimitExceeded
 from safepoint.format.document import Document, encode
-from safepoint.format.record import NO_PREVIOUS
+from safepoint.format.keys import log_key
+from safepoint.format.record import NO_PREVIOUS, pack
 from safepoint.log.codec import Codec, Sealed
 from safepoint.model import Actor
 
@@ -65,6 +67,16 @@ def test_a_base_of_the_same_length_is_told_by_the_digest() -> None:
 def test_a_record_under_the_key_of_another_version_is_refused() -> None:
     with pytest.raises(Damaged, match="00000003"):
         CODEC.open(3, sealed(NEXT, BASE).data)
+
+
+def test_a_record_sealed_at_the_place_of_another_version_is_refused() -> None:
+    """Nobody without the keys can make one; a faulty writer could."""
+    key = log_key("work", 3)
+    packed = pack(CODEC.open(2, sealed(NEXT, BASE).data), overhead=OVERHEAD)
+    place = Place(CODEC.store_id, CODEC.workspace_id, "record", key)
+    data = seal(CODEC.secrets[2], 2, place, packed, random=os.urandom)
+    with pytest.raises(Damaged, match="not the record of this version"):
+        CODEC.open(3, data)
 
 
 def test_a_document_over_the_limit_is_refused_with_the_limit() -> None:
