@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.place import Place
 
@@ -200,12 +200,14 @@ async def test_an_import_makes_a_workspace_that_goes_on(place: Place, tmp_path: 
         assert (await again.load()).state == {"z": BIG, "a": [1.5, None, "ä\n"], "page": 2}
         assert (await again.load(label="Half way! / ..")).brief.next_action == "pay"
         assert (await again.start_step("book", input={"other": 1})).result == {"ref": BIG}
+        (_, pay, _) = (await again.steps()).items
+        assert (pay.error, pay.retryable, pay.result, pay.attempts) == ("card", True, [1], 2)
         (doubt,) = done.in_doubt
         assert (doubt.step, doubt.old_key, doubt.new_key) == ("pay", "trip:1:pay", "trip 2:1:pay")
         place.now += timedelta(seconds=2)
-        pay = await again.start_step("pay")
-        assert pay.decision is Decision.RUN
-        assert "its effect may have happened" in pay.advice
+        started = await again.start_step("pay")
+        assert started.decision is Decision.RUN
+        assert "its effect may have happened" in started.advice
         origin = {event.actor.transport for event in (await again.history(limit=100)).items[1:]}
         assert len(origin) == 1
         assert origin.pop().startswith("import of trip@9 (")
@@ -353,11 +355,11 @@ COMMANDS = st.one_of(
         st.just("save"),
         st.one_of(st.just(...), JSON),
         st.none() | st.text(min_size=1, max_size=9),
-        st.none() | st.text(max_size=5),
-        st.none() | st.text(max_size=5),
+        st.sampled_from([None, "", "x", "y"]),
+        st.sampled_from([None, "", "x", "y"]),
         st.sampled_from(["step", "milestone"]),
     ),
-    st.tuples(st.just("plan"), st.sampled_from(STEPS), st.sets(st.sampled_from(STEPS))),
+    st.tuples(st.just("plan"), st.sampled_from(STEPS), st.sets(st.sampled_from(STEPS), max_size=2)),
     st.tuples(st.just("goal"), st.text(max_size=5)),
     st.tuples(st.just("start"), st.sampled_from(STEPS)),
     st.tuples(
@@ -419,15 +421,14 @@ def comparable(folder: Path) -> list[Any]:
     return [(path.name[8:], plain(json.loads(path.read_bytes()))) for path in paths]
 
 
-@given(st.lists(COMMANDS, min_size=1, max_size=25))
-@settings(max_examples=60)
+@given(st.lists(COMMANDS, min_size=6, max_size=30))
 def test_exported_imported_and_exported_again_it_says_the_same(
     happened: list[tuple[Any, ...]],
 ) -> None:
     async def run(folder: Path) -> None:
         place = Place(folder)
         async with place.process() as store:
-            await store.workspace("w").save({"first": 1})
+            await store.workspace("w").plan_steps(STEPS)
             for command in happened:
                 try:
                     await act(store, place, "w", command)
@@ -438,10 +439,6 @@ def test_exported_imported_and_exported_again_it_says_the_same(
             await export_workspace(store, "w2", folder / "two")
             first, second = comparable(folder / "one"), comparable(folder / "two")
             assert second == first
-            for path in (folder / "two" / "checkpoints").iterdir():
-                version = int(path.name[:8])
-                state = (await store.workspace("w2").load(version=version)).state_json
-                assert state
             assert [
                 i.sha256 for i in (await store.workspace("w2").checkpoints(limit=99)).items
             ] == [i.sha256 for i in (await store.workspace("w").checkpoints(limit=99)).items]
