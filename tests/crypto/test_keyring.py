@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -151,3 +153,19 @@ def test_slots_are_listed_without_what_they_wrap() -> None:
     ]
     assert FILE_SLOT["wrapped"] not in repr(listed)
     assert STORE_KEY.hex() not in repr(FILE_SLOT)
+
+
+def test_many_threads_may_open_by_passphrase_at_once() -> None:
+    """In a process of its own: when it fails, it waits for ever."""
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from safepoint.crypto.keyring import Passphrase
+words = Passphrase("correct horse battery staple")
+with ThreadPoolExecutor(4) as threads:
+    made = list(threads.map(lambda n: words.new_kek(b"s" * 16, random=bytes)[1], range(4)))
+print(len(set(made)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "1\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +41,7 @@ ARGON2ID: Mapping[str, int] = {"memory_kib": 64 * 1024, "passes": 3, "lanes": 4}
 _ARGON2ID_FLOOR = {"memory_kib": 19 * 1024, "passes": 2, "lanes": 1}
 _ARGON2ID_CEILING = {"memory_kib": 1024 * 1024, "passes": 16, "lanes": 16}
 _SALT_BYTES = 16
+_stretching = threading.Lock()  # OpenSSL's Argon2 waits for ever when two threads use its lanes
 _FILE_MARK = "SAFEPOINT-KEY-1-"
 
 
@@ -159,13 +161,14 @@ class Passphrase:
         return self._stretch(costs, salt)
 
     def _stretch(self, costs: Mapping[str, int], salt: bytes) -> bytes:
-        return Argon2id(
-            salt=salt,
-            length=KEY_BYTES,
-            iterations=costs["passes"],
-            lanes=costs["lanes"],
-            memory_cost=costs["memory_kib"],
-        ).derive(self.words.encode())
+        with _stretching:
+            return Argon2id(
+                salt=salt,
+                length=KEY_BYTES,
+                iterations=costs["passes"],
+                lanes=costs["lanes"],
+                memory_cost=costs["memory_kib"],
+            ).derive(self.words.encode())
 
 
 def add_slot(
