@@ -84,7 +84,7 @@ BY_CODE: dict[str, Reason] = {
     "ProxyConnection": Reason(
         "the HTTP proxy does not answer", "Check HTTPS_PROXY, HTTP_PROXY, NO_PROXY.", "unreachable"
     ),
-    "ParamValidation": Reason("the bucket's name is not valid", "Correct it.", "bucket_not_found"),
+    "ParamValidation": Reason("S3 does not take such a name, key or metadata"),
     "Tls": Reason(
         "no secure connection could be made",
         "Check http or https in the endpoint; if its certificate is signed by your own "
