@@ -34,12 +34,13 @@ class Writer:
         self.calls: list[dict[str, Any]] = []
 
     async def turn(self) -> None:
-        """A save; now and then a load, or a step that every process wants to run."""
-        await self._save()
-        if self._saves % 2 == 0:
-            await self._load()
-        if self._saves % 5 == 0:
+        """A save; now and then a step that every process wants, and a load, before it: what this
+        process knows is old then."""
+        if self._saves % 3 == 0:
             await self._run_a_step()
+        if self._saves % 2 == 1:
+            await self._load()
+        await self._save()
 
     async def _save(self) -> None:
         number, self._saves = self._saves, self._saves + 1
@@ -61,10 +62,9 @@ class Writer:
             token=started.fencing_token,
             result=started.result,
         )
-        if started.decision == "wait":
-            return
-        self._step += 1
-        if started.decision == "run":
+        if started.decision == "skip":
+            self._step += 1
+        elif started.decision == "run":
             given = {"step": step, "result": [self._name, started.version]}
             more = {"fencing_token": started.fencing_token}
             marked = await self._call("mark", given, self._work.mark_step_done(**given, **more))
