@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from safepoint.objects._s3_listing import ListPage, ListRequest, folders_in, keys_below
@@ -70,6 +70,26 @@ def test_keys_are_the_smallest_after(
     found = asyncio.run(keys_below(server.fetch, PREFIX, start, limit, by_bytes=order is by_bytes))
     below = sorted(key for key in keys if key.startswith(PREFIX) and key > start)
     assert found == below[:limit]
+
+
+@orders
+@given(names=st.sets(KEYS, max_size=10), size=st.integers(1, 4), page=st.integers(1, 5))
+@example(names={"0.0", "0/0", "00"}, size=1, page=1000)
+def test_pages_that_follow_each_other_make_the_whole_list(
+    order: Callable[[str], Any], names: set[str], size: int, page: int
+) -> None:
+    keys = {PREFIX + name for name in names}
+    server = Server(keys, order, page)
+    found: list[str] = []
+    while True:
+        after = found[-1] if found else ""
+        more = asyncio.run(
+            keys_below(server.fetch, PREFIX, after, size, by_bytes=order is by_bytes)
+        )
+        found += more
+        if len(more) < size:
+            break
+    assert found == sorted(keys)
 
 
 @orders

@@ -107,8 +107,11 @@ async def _pages(
 
 
 async def _is_flat(fetch: Fetch, prefix: str, after: str, found: list[str]) -> bool:
-    """Whether no key that lies deeper than `found` can belong between or before them."""
-    if any("/" in key[len(prefix) :] for key in found):
+    """Whether `found` is what either order gives: nothing lies deeper, between them or before.
+
+    A key that does not even sort after `after` shows the tree's order at work.
+    """
+    if any("/" in key[len(prefix) :] or key <= after for key in found):
         return False
     hidden = [after[:end] for end in range(len(prefix) + 1, len(after)) if "!" <= after[end] < "/"]
     if len(hidden) > _MAX_LOOKS:
