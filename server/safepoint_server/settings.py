@@ -53,6 +53,16 @@ VARIABLES: Final = (
         "SAFEPOINT_PASSPHRASE", "none", "A passphrase that opens the store, instead of a key file."
     ),
     Variable(
+        "SAFEPOINT_KMS_KEY",
+        "none",
+        "The ARN of an AWS KMS key that opens the store, instead of a key file.",
+    ),
+    Variable(
+        "SAFEPOINT_DST_PASSPHRASE",
+        "as for the source",
+        "The passphrase of the store that `copy` copies into, when that is another store.",
+    ),
+    Variable(
         "SAFEPOINT_NEW_PASSPHRASE", "asked for", "The passphrase that `keys add --passphrase` adds."
     ),
     Variable("SAFEPOINT_LOG", "info", "How much to log on stderr: debug, info, warning or error."),
@@ -81,6 +91,7 @@ class Settings:
     store: str
     key_file: Path | None = None
     passphrase: str | None = field(default=None, repr=False)
+    kms_key: str | None = None
     log: str = "info"
     log_format: str = "text"
     toolsets: tuple[str, ...] = ("core",)
@@ -111,16 +122,24 @@ class Settings:
         read = _Reader(environ)
         chosen_key = str(key_file) if key_file is not None else read.text("SAFEPOINT_KEY_FILE")
         passphrase = None if key_file is not None else read.text("SAFEPOINT_PASSPHRASE")
-        if chosen_key is not None and passphrase is not None:
+        kms_key = None if key_file is not None else read.text("SAFEPOINT_KMS_KEY")
+        ways = {
+            "SAFEPOINT_KEY_FILE": chosen_key,
+            "SAFEPOINT_PASSPHRASE": passphrase,
+            "SAFEPOINT_KMS_KEY": kms_key,
+        }
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) > 1:
             raise InvalidInput(
-                "SAFEPOINT_KEY_FILE and SAFEPOINT_PASSPHRASE are both set, and one opens a store",
-                hint="unset one of them",
+                f"{' and '.join(given)} are set together, and one opens a store",
+                hint="unset all but one of them",
                 code="invalid_setting",
             )
         return cls(
             store=store or read.text("SAFEPOINT_STORE") or str(default_store_path()),
             key_file=None if chosen_key is None else Path(chosen_key).expanduser(),
             passphrase=passphrase,
+            kms_key=kms_key,
             log=read.one_of("SAFEPOINT_LOG", LEVELS, "info", log),
             log_format=read.one_of("SAFEPOINT_LOG_FORMAT", FORMATS, "text", log_format),
             toolsets=read.names("SAFEPOINT_TOOLSETS", TOOLSETS, "core", toolsets),
@@ -140,6 +159,7 @@ class Settings:
             self.store,
             key_file=self.key_file,
             passphrase=self.passphrase,
+            kms_key=self.kms_key,
             actor=actor,
             limits=self.limits,
             cache_bytes=self.cache_bytes,

@@ -77,7 +77,7 @@ def _settings(settings: Settings) -> list[Finding]:
 
 def _key_file(settings: Settings) -> Finding | None:
     """Whether the key file is there, and readable by its owner alone."""
-    if settings.passphrase is not None:
+    if settings.passphrase is not None or settings.kms_key is not None:
         return None
     path = settings.key_file or default_key_file()
     if not path.exists():

@@ -18,6 +18,7 @@ examples:
   safepoint keys init                                     make the default store and its key file
   safepoint keys init --store ~/agents --key-file ~/keys/agents.key
   SAFEPOINT_PASSPHRASE=… safepoint keys init              a store opened by a passphrase
+  SAFEPOINT_KMS_KEY=arn:… safepoint keys init             … or by a key of AWS KMS
 
 A store and key that are there already stay as they are.
 """
@@ -57,15 +58,18 @@ def run(args: argparse.Namespace) -> int:
             soft_wrap=True,
         )
     else:
-        to.print("Opened by the passphrase in SAFEPOINT_PASSPHRASE. Keep it safe.", soft_wrap=True)
+        by = "the key in SAFEPOINT_KMS_KEY. Do not delete it"
+        if settings.passphrase is not None:
+            by = "the passphrase in SAFEPOINT_PASSPHRASE. Keep it safe"
+        to.print(f"Opened by {by}.", soft_wrap=True)
     to.print()
     print_slots(slots)
     return 0
 
 
 def key_file_of(settings: Settings) -> Path | None:
-    """The key file that these settings use, or None when a passphrase opens the store."""
-    if settings.passphrase is not None:
+    """The key file that these settings use, or None when something else opens the store."""
+    if settings.passphrase is not None or settings.kms_key is not None:
         return None
     return settings.key_file or default_key_file()
 

@@ -48,6 +48,9 @@ COMMANDS: dict[str, Command] = {
     "ls": Command("list workspaces", "ls"),
     "show": Command("one workspace: where it is, its steps, its state", "show"),
     "history": Command("every commit of a workspace, newest first", "history"),
+    "copy": Command("a store, or workspaces of it, to another place; repeat to update", "copy"),
+    "export": Command("a workspace as readable files", "export"),
+    "import": Command("exported files, perhaps edited, as a workspace or checkpoint", "import_"),
     "keys init": Command("make the key of a new store, or say where it is", "keys_init"),
     "keys add": Command("let another passphrase, key file or KMS key open it", "keys_add"),
     "keys list": Command("the key slots of the store", "keys_list"),
@@ -56,7 +59,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
 }
 
-_TAKES_VALUE = ("--store", "--key-file")
+_TAKES_VALUE = ("--store", "--key-file", "--dst-key-file", "--workspace")
 _MAIN_EXAMPLES = """\
 examples:
   safepoint demo                          see it work, in under a minute

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from safepoint.errors import Conflict, Damaged, InvalidInput, OutcomeUnknown, Unavailable
@@ -58,13 +58,14 @@ class LogCopy:
     another workspace's each record is sealed anew, with everything in it kept."""
 
     def __init__(
-        self, found: Found, source: ObjectStore, target: ObjectStore, codec: Codec, meter: Meter
+        self, found: Found, source: ObjectStore, target: Shared, codec: Codec, meter: Meter
     ) -> None:
         assert found.codec is not None  # noqa: S101 - there are no versions without keys
         self._name = found.name
         self._version = found.version
         self._source = source
-        self._target = target
+        self._target = target.objects
+        self._describe = target.describe
         self._from = found.codec
         self._to = codec
         self._as_is = found.codec.workspace_id == codec.workspace_id
@@ -118,7 +119,13 @@ class LogCopy:
             if not self._as_is:
                 wanted = await off_loop(len(data), self._adopt, record, digests.there)
             after = log_key(self._name, version - 1) if version > 1 else None
-            theirs = await put_new(self._target, log_key(self._name, version), wanted, after=after)
+            theirs = await put_new(
+                self._target,
+                log_key(self._name, version),
+                wanted,
+                after=after,
+                metadata=self._describe(version, record.event),
+            )
         if theirs != wanted:
             await self._same(record, data, theirs, digests.there)
             wanted = None
@@ -192,7 +199,12 @@ class LogCopy:
 
 
 async def put_new(
-    objects: ObjectStore, key: str, data: bytes, *, after: str | None = None
+    objects: ObjectStore,
+    key: str,
+    data: bytes,
+    *,
+    after: str | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """Put if absent; what is under the key then: `data`, or what was there before.
 
@@ -201,7 +213,7 @@ async def put_new(
     unknown: OutcomeUnknown | None = None
     for _ in range(_ATTEMPTS):
         try:
-            if await objects.put(key, data, if_absent=True, after=after):
+            if await objects.put(key, data, if_absent=True, after=after, metadata=metadata):
                 return data
         except OutcomeUnknown as error:
             unknown = error

@@ -151,7 +151,7 @@ async def _copy_workspace(
     before = (await log.head()).version
     written = written_bytes = 0
     if found.version and log.codec is not None:
-        copy = LogCopy(found, source.objects, target.objects, log.codec, meter)
+        copy = LogCopy(found, source.objects, target, log.codec, meter)
         await copy.run(before)
         written, written_bytes = copy.written, copy.written_bytes
     if before <= found.version:

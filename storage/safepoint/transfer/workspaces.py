@@ -69,7 +69,7 @@ async def _copy(source: Shared, target: Shared, found: Found, meter: Meter) -> C
     log = Log(found.name, target)
     before = (await log.head()).version
     codec = log.codec or await _make_keys(log)
-    copy = LogCopy(found, source.objects, target.objects, codec, meter)
+    copy = LogCopy(found, source.objects, target, codec, meter)
     await copy.run(before)
     return CopiedWorkspace(
         name=found.name,
