@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypeAlias
 
 from safepoint.behind.summary import Summary
 from safepoint.format.document import Document, StepEntry
 from safepoint.format.keys import decode_name
-from safepoint.log.progress import progress, status_of, workspace_status
+from safepoint.log.progress import FINISHED, progress, status_of, workspace_status
 from safepoint.log.transitions.base import when
 from safepoint.model import CheckpointInfo, CheckpointKind
 from safepoint.pages import CheckpointRow, RootRow, StepRow, WorkspacePage
@@ -17,6 +18,9 @@ __all__ = ["MAX_CHECKPOINTS", "MAX_STEPS", "root_row", "workspace_page"]
 
 MAX_STEPS = 300
 MAX_CHECKPOINTS = 100
+_LAST_FINISHED = 200
+
+_Numbered: TypeAlias = tuple[int, tuple[str, StepEntry]]
 
 
 def shown_name(segment: str, name: str, *, names: bool) -> str:
@@ -69,11 +73,7 @@ def workspace_page(
 
 
 def _steps(document: Document, now_ms: int, *, names: bool) -> tuple[StepRow, ...]:
-    """All steps; of a long plan those that need a look, then the last finished, then the next."""
-    numbered = list(enumerate(document.steps.items(), start=1))
-    if len(numbered) > MAX_STEPS:
-        ranked = sorted(numbered, key=lambda item: _rank(item[0], item[1][1]))
-        numbered = sorted(ranked[:MAX_STEPS], key=lambda item: item[0])
+    numbered = _chosen(list(enumerate(document.steps.items(), start=1)))
     return tuple(
         StepRow(
             number=number,
@@ -90,12 +90,18 @@ def _steps(document: Document, now_ms: int, *, names: bool) -> tuple[StepRow, ..
     )
 
 
-def _rank(number: int, entry: StepEntry) -> tuple[int, int]:
-    if entry.status in ("running", "failed"):
-        return (0, number)
-    if entry.status == "pending":
-        return (2, number)
-    return (1, -(entry.finished_ms or 0))
+def _chosen(steps: list[_Numbered]) -> list[_Numbered]:
+    """All; of a long plan what needs a look, then the last 200 finished, then the next, in order.
+
+    What is left over goes to earlier finished ones."""
+    if len(steps) <= MAX_STEPS:
+        return steps
+    look = [step for step in steps if step[1][1].status in ("running", "failed")]
+    pending = [step for step in steps if step[1][1].status == "pending"]
+    finished = [step for step in steps if step[1][1].status in FINISHED]
+    finished.sort(key=lambda step: step[1][1].finished_ms or 0, reverse=True)
+    ranked = [*look, *finished[:_LAST_FINISHED], *pending, *finished[_LAST_FINISHED:]]
+    return sorted(ranked[:MAX_STEPS], key=lambda step: step[0])
 
 
 def _checkpoint(info: CheckpointInfo, *, names: bool) -> CheckpointRow:
