@@ -21,6 +21,9 @@ class SeaweedFS:
         ports = iter(free_ports(2 * len(roles)))
         port = {role: (next(ports), next(ports)) for role in roles}
         self._port = port["s3"][0]
+        self._litter = [
+            Path(f"/tmp/seaweedfs-{role}-grpc-{grpc}.sock") for role, (_, grpc) in port.items()
+        ]
         self.s3 = S3Server(f"http://127.0.0.1:{self._port}")
         (folder / "data").mkdir()
         config = folder / "identities.json"
@@ -54,6 +57,8 @@ class SeaweedFS:
 
     def kill(self) -> None:
         self._process.kill()
+        for socket in self._litter:  # for which it knows no other place
+            socket.unlink(missing_ok=True)
 
     def _identities(self) -> dict[str, object]:
         keys = {"accessKey": self.s3.access_key, "secretKey": self.s3.secret_key}
