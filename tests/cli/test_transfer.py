@@ -213,3 +213,8 @@ def test_what_cannot_be_exported_or_imported_is_told(
     assert ran.code == code
     assert ran.err.startswith("error: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_wrong_make_no_store(cli: Cli, empty: Any, tmp_path: Path) -> None:
+    assert cli("import", str(tmp_path), *empty.options).code == 2
+    assert not Path(empty.url).exists()

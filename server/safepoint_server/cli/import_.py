@@ -83,7 +83,9 @@ async def _save(args: argparse.Namespace) -> Saved | None:
 
 async def _import(args: argparse.Namespace) -> Imported:
     from safepoint.transfer import import_workspace
+    from safepoint.transfer.imported import read_export
 
+    await asyncio.to_thread(read_export, args.folder)  # no store is made for files that are wrong
     async with options.settings(args).open_store(options.actor()) as store:
         return await import_workspace(store, args.folder, name=args.new_name)
 
