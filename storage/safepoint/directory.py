@@ -125,7 +125,7 @@ class Directory:
 
     async def _is_fresh(self, stored: Summary) -> bool:
         """Whether this user has seen nothing newer: else the head is read, which says so."""
-        seen = await self._shared.seen.version(bytes.fromhex(stored.workspace_id))
+        seen = await self._shared.seen.version(stored.name)
         return stored.version >= seen
 
     def _known(self, name: str | None, log: Log | None) -> Summary | None:

@@ -24,6 +24,7 @@ from safepoint.errors import (
     Conflict,
     Damaged,
     InvalidInput,
+    LimitExceeded,
     NotFound,
     OutcomeUnknown,
     Unavailable,
@@ -38,7 +39,8 @@ from safepoint.format.keys import (
 )
 from safepoint.keyfile import default_key_file, make_key_file, read_key_file
 from safepoint.log.keys import StoreKeys
-from safepoint.objects.base import ObjectStore
+from safepoint.log.stump import set_aside_stump
+from safepoint.objects.base import MakesDurable, ObjectStore
 
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
@@ -47,6 +49,7 @@ __all__ = ["KeySource", "as_kms_key", "change_slots", "read_manifest", "unlock_s
 
 KIND = "safepoint store"
 ID_BYTES = 16
+MAX_SLOTS = 32  # each may cost a passphrase guess of a fifth of a second
 
 
 class KeySource:
@@ -81,7 +84,7 @@ class KeySource:
         kms = self._default and any(slot.get("kind") == KMS for slot in slots)
         if self._key is not None:
             yield self._key
-        elif not kms or self._path.exists():
+        elif not kms or (self._path.exists() and not self._given_only):
             self._check_given()
             yield read_key_file(self._path)
         if self._key is None and kms:
@@ -104,7 +107,8 @@ class KeySource:
             raise InvalidInput(
                 "a store in a bucket needs its key to be given, and none is",
                 hint="Set SAFEPOINT_PASSPHRASE, or SAFEPOINT_KEY_FILE to a file that "
-                "`safepoint keys init` made; the same one opens the bucket from every machine.",
+                "`safepoint keys init` made, or SAFEPOINT_KMS_KEY to a KMS key's ARN; the same "
+                "one opens the bucket from every machine.",
                 code="no_key_given",
             )
 
@@ -121,7 +125,8 @@ async def read_manifest(objects: ObjectStore) -> tuple[str, dict[str, Any]] | No
 
     Raises Damaged, also when there is data but no manifest.
     """
-    key = newest_generation(await objects.list(MANIFEST_FOLDER))
+    listed = await objects.list(MANIFEST_FOLDER)
+    key = newest_generation(listed)
     if key is None:
         if await objects.list(WORKSPACES_FOLDER, limit=1):
             raise Damaged(
@@ -133,8 +138,16 @@ async def read_manifest(objects: ObjectStore) -> tuple[str, dict[str, Any]] | No
     data = await objects.get(key)
     if data is None:
         raise Damaged(f"{key} is missing, though it was listed", hint="Restore it from a copy.")
-    body = manifest.decode(data, key=key, kind=KIND)
-    _check_shape(body, key)
+    try:
+        body = manifest.decode(data, key=key, kind=KIND)
+        _check_shape(body, key)
+    except Damaged:
+        # The stump of a first manifest, or of a change of slots, that a power loss cut: nothing
+        # depends on it unless there are workspaces and no generation before it.
+        depended_on = len(listed) < 2 and await objects.list(WORKSPACES_FOLDER, limit=1)
+        if depended_on or not await set_aside_stump(objects, key, data):
+            raise
+        return await read_manifest(objects)
     return key, body
 
 
@@ -169,6 +182,8 @@ async def unlock_store(
     store_id = bytes.fromhex(body["store_id"])
     store_key = await asyncio.to_thread(_unlock, body["slots"], store_id, source, objects.url)
     manifest.check_mac(body, store_key=store_key, key=key)
+    if isinstance(objects, MakesDurable):
+        await objects.make_durable(key)  # everything that is written from now on depends on it
     return StoreKeys(store_id, store_key)
 
 
@@ -202,6 +217,11 @@ async def change_slots(
         key, body = found
         manifest.check_mac(body, store_key=keys.store_key, key=key)
         slots = change(body["slots"])
+        if len(slots) > MAX_SLOTS:
+            raise LimitExceeded(
+                f"a store has at most {MAX_SLOTS} key slots",
+                hint="Remove one that is not used any more, with `safepoint keys remove`.",
+            )
         generation = generation_of(key) + 1
         fresh = {name: value for name, value in body.items() if name != "mac"}
         fresh |= {"generation": generation, "slots": slots}
@@ -216,12 +236,15 @@ def _check_shape(body: dict[str, Any], key: str) -> None:
     """Raises Damaged for what Safepoint cannot have written: the MAC can be checked only after
     unlocking."""
     try:
-        whole = len(bytes.fromhex(body["store_id"])) == ID_BYTES and len(slots_of(body)) > 0
+        whole = (
+            len(bytes.fromhex(body["store_id"])) == ID_BYTES
+            and 0 < len(slots_of(body)) <= MAX_SLOTS
+        )
     except (KeyError, TypeError, ValueError, Damaged):
         whole = False
     if not whole:
         raise Damaged(
-            f"{key} is damaged: it has no store id or no key slots",
+            f"{key} is damaged: it has no store id, or no or too many key slots",
             hint="Somebody altered it. Restore it from a copy of the store.",
             code="not_authentic",
         )

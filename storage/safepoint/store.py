@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import astuple
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import partial
@@ -32,6 +33,7 @@ from safepoint.log.keys import StoreKeys
 from safepoint.log.log import Shared
 from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
+from safepoint.log.transitions.base import check_text
 from safepoint.manifest import (
     KeySource,
     as_kms_key,
@@ -196,6 +198,8 @@ class Store:
                 hint="Use a short name for the task, such as 'release-notes'.",
                 code="bad_name",
             )
+        for text in astuple(actor) if actor is not None else ():
+            check_text(text, "actor", limit=self._limits.summary_bytes)
         return Workspace(
             name,
             self._logs.open(name),
@@ -273,6 +277,7 @@ class Store:
 
     async def _add_slot(self, unlock: Unlock, label: str) -> KeySlot:
         keys: StoreKeys = self._shared.keys
+        check_text(label, "label", limit=self._limits.label_chars, unit="characters")
         at = self._clock().isoformat(timespec="seconds")
         slot = await asyncio.to_thread(
             add_slot, unlock, keys.store_key, keys.store_id, label=label, at=at, random=os.urandom

@@ -197,10 +197,8 @@ class Workspace:
         Raises:
             Conflict: `input_changed` or `stale_token`.
         """
-        digest = None
-        if not isinstance(input, Unset):
-            data = encode_json(input, max_depth=self._limits.depth)
-            digest = hashlib.sha256(data).hexdigest()
+        data = await self._encoded(input)
+        digest = None if data is None else hashlib.sha256(data).hexdigest()
         return (await self._commit(Start(step, lease, digest, fencing_token))).reply
 
     async def mark_step_done(
@@ -228,9 +226,7 @@ class Workspace:
             LimitExceeded: the result, state or a text is too large.
         """
         change = await self._change(state, patch)
-        data = (
-            None if isinstance(result, Unset) else encode_json(result, max_depth=self._limits.depth)
-        )
+        data = await self._encoded(result)
         command = Mark(
             step, status, data, error, retryable, retry_after, fencing_token, change, summary
         )
@@ -248,17 +244,20 @@ class Workspace:
     async def _commit(self, command: Command[R], change: StateChange = NO_CHANGE) -> Committed[R]:
         return await self._opened.committer.commit(command, self._actor, size=change.size)
 
+    async def _encoded(self, value: JSON | Unset) -> bytes | None:
+        if isinstance(value, Unset):
+            return None
+        return await off_loop(rough_size(value), encode_json, value, max_depth=self._limits.depth)
+
     async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
         if not isinstance(state, Unset) and not isinstance(patch, Unset):
             raise InvalidInput("state and patch exclude each other", hint="Give one of them.")
-        depth = self._limits.depth
-        if not isinstance(patch, Unset):
-            text = await off_loop(rough_size(patch), encode_json, patch, max_depth=depth)
-            return StateChange(patch=patch, size=len(text))
-        if isinstance(state, Unset):
+        text = await self._encoded(state if isinstance(patch, Unset) else patch)
+        if text is None:
             return NO_CHANGE
-        whole = await off_loop(rough_size(state), encode_json, state, max_depth=depth)
-        return StateChange(whole=whole, size=len(whole))
+        if isinstance(patch, Unset):
+            return StateChange(whole=text, size=len(text))
+        return StateChange(patch=patch, size=len(text))
 
     async def _existing(self) -> Head:
         head = await self._log.head()

@@ -14,7 +14,7 @@ from safepoint.log.seen import SeenHeads
 
 pytestmark = pytest.mark.anyio
 
-ONE, OTHER = b"\x01" * 16, b"\x02" * 16
+ONE, OTHER = "one", "other"
 
 
 async def test_what_was_noted_is_known_to_the_next_process(tmp_path: Path) -> None:
@@ -47,7 +47,9 @@ async def test_without_a_folder_it_remembers_for_this_process(tmp_path: Path) ->
 
 @pytest.mark.parametrize("text", ["", "three", "\0", "-"])
 async def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / ONE.hex()).write_text(text)
+    path = SeenHeads(tmp_path).path(ONE)
+    assert path is not None
+    path.write_text(text)
     assert await SeenHeads(tmp_path).version(ONE) == 0
 
 
@@ -114,3 +116,19 @@ async def test_what_is_remembered_holds_no_names(place: Place) -> None:
     paths = [str(path.relative_to(place.folder)) for path in (place.folder / "seen").rglob("*")]
     assert paths
     assert not any("work" in path for path in paths)
+
+
+async def test_a_workspace_that_was_deleted_is_no_fresh_start(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.process(seen=tmp_path / "seen") as store:
+        await store.workspace("work").save({"weeks": 3})
+    for key in await place.objects.list("workspaces/"):
+        await place.objects.delete(key)
+    async with place.process(seen=tmp_path / "seen") as store:
+        with pytest.raises(Damaged, match="version 1 was seen") as refused:
+            await store.workspace("work").load()
+        assert refused.value.code == "rolled_back"
+        with pytest.raises(Damaged):
+            await store.workspace("work").save({"weeks": 0})
+    async with place.process(seen=tmp_path / "another machine") as store:
+        assert (await store.workspace("work").save({"weeks": 0})).version == 1

@@ -9,7 +9,7 @@ import pytest
 from tests.place import Place
 
 from safepoint import Damaged, NotFound
-from safepoint.format.keys import keys_key, log_key, summary_key
+from safepoint.format.keys import keys_key, log_key, manifest_key, summary_key
 from safepoint.objects.local import LocalObjects
 
 pytestmark = pytest.mark.anyio
@@ -145,3 +145,45 @@ async def test_torn_keys_of_a_workspace_with_versions_are_damage(disk: Place) ->
     async with disk.process() as store:
         with pytest.raises(Damaged, match=keys_key("work", 1)):
             await store.workspace("work").load()
+
+
+@pytest.mark.parametrize("data", STUMPS.values(), ids=STUMPS.keys())
+async def test_a_power_loss_while_a_workspace_is_made_does_not_lock_it(
+    disk: Place, data: bytes
+) -> None:
+    await grow(disk, 0)
+    await disk.objects.put(keys_key("work", 1), data)
+    async with disk.process() as store:
+        assert (await store.workspace("work").save(1)).version == 1
+    async with disk.process() as store:
+        assert (await store.workspace("work").load()).state == 1
+    assert await disk.objects.get(f"damaged/000001/{keys_key('work', 1)}") == data
+
+
+@pytest.mark.parametrize("data", STUMPS.values(), ids=STUMPS.keys())
+async def test_a_power_loss_while_a_store_is_made_does_not_lock_it(
+    disk: Place, data: bytes
+) -> None:
+    await disk.objects.put(manifest_key(1), data)
+    await grow(disk, 1)
+    async with disk.process() as store:
+        assert (await store.workspace("work").load()).version == 1
+    assert await disk.objects.get(f"damaged/000001/{manifest_key(1)}") == data
+
+
+async def test_a_power_loss_while_a_slot_is_added_leaves_the_slots_before(disk: Place) -> None:
+    await grow(disk, 1)
+    await disk.objects.put(manifest_key(2), b"")
+    async with disk.process() as store:
+        assert len(await store.slots()) == 1
+        assert (await store.workspace("work").load()).version == 1
+        await store.add_passphrase_slot("a second way in")
+        assert len(await store.slots()) == 2
+
+
+async def test_a_torn_manifest_of_a_store_with_workspaces_is_damage(disk: Place) -> None:
+    await grow(disk, 1)
+    await disk.objects.put(manifest_key(1), b"")
+    with pytest.raises(Damaged, match=manifest_key(1)):
+        async with disk.process():
+            pass

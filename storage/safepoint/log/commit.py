@@ -165,7 +165,8 @@ class Committer:
         self._log.use_keys(keys)
 
     async def _put(self, sealed: Sealed, head: Head, event: dict[str, Any]) -> bool:
-        before = log_key(self._log.name, head.version) if head.version else None
+        name = self._log.name
+        before = log_key(name, head.version) if head.version else keys_key(name, 1)
         shown = self._log.shared.describe(head.version + 1, event)
         return await self._settle(sealed.key, sealed.data, before, shown)
 
@@ -217,8 +218,7 @@ class Committer:
     def _done(self, sealed: Sealed, document: Document) -> Head:
         log = self._log
         log.keep(document.version, sealed.encoded)
-        if log.codec is not None:
-            log.shared.seen.note(log.codec.workspace_id, document.version)
+        log.shared.seen.note(log.name, document.version)
         digest, size = hashlib.sha256(sealed.data).digest(), len(sealed.data)
         head = Head(document, digest, size, len(sealed.encoded))
         log.shared.committed(log, head)

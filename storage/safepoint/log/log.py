@@ -31,7 +31,8 @@ from safepoint.log.cache import DocumentCache
 from safepoint.log.codec import Codec
 from safepoint.log.keys import StoreKeys, WorkspaceKeys, open_manifest
 from safepoint.log.seen import SeenHeads
-from safepoint.objects.base import ObjectStore, SetsAside
+from safepoint.log.stump import set_aside_stump
+from safepoint.objects.base import ObjectStore
 
 __all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "newest_version", "off_loop"]
 
@@ -87,7 +88,6 @@ class Log:
     def __init__(self, name: str, shared: Shared) -> None:
         self.name = name
         self.shared = shared
-        self.torn: list[str] = []
         self.codec: Codec | None = None
         self._head: Head | None = None
 
@@ -218,7 +218,8 @@ class Log:
         )
         chain = chain_of(version) if version else ()
         _, fetched = await asyncio.gather(
-            self._load_keys(generations), asyncio.gather(*(self._fetch(one) for one in chain))
+            self._load_keys(generations, may_set_aside=not version),
+            asyncio.gather(*(self._fetch(one) for one in chain)),
         )
         if version == 0:
             return await self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0))
@@ -244,7 +245,9 @@ class Log:
         head = Head(document, digest, len(fetched[-1]), len(encoded))
         return self.remember(await self._checked(head))
 
-    async def _load_keys(self, listed: list[str]) -> None:
+    async def _load_keys(self, listed: list[str], *, may_set_aside: bool) -> None:
+        """Take the newest keys. Of a workspace without versions they may be the stump of what a
+        power loss cut while it was made, and are made again."""
         key, shared = newest_generation(listed), self.shared
         if key is None:
             return
@@ -255,7 +258,11 @@ class Log:
                 hint="Restore it from a copy of the store.",
                 code="missing_keys",
             )
-        self.use_keys(open_manifest(shared.keys, self.name, generation_of(key), data))
+        try:
+            self.use_keys(open_manifest(shared.keys, self.name, generation_of(key), data))
+        except Damaged:
+            if not may_set_aside or not await set_aside_stump(shared.objects, key, data):
+                raise
 
     def use_keys(self, keys: WorkspaceKeys) -> None:
         store_id, random = self.shared.keys.store_id, self.shared.random
@@ -263,37 +270,28 @@ class Log:
 
     async def _checked(self, head: Head) -> Head:
         """`head`, unless this user has seen a newer one: then the store was rolled back."""
-        if self.codec is None:
-            return head
-        seen = await self.shared.seen.version(self.codec.workspace_id)
+        seen = await self.shared.seen.version(self.name)
         if head.version < seen:
             raise Damaged(
                 f"workspace {self.name!r} is at version {head.version}, but version {seen} was "
                 "seen before: records were deleted, or an old copy of the store was put back",
-                hint="Restore the newer records. To go on from the old copy on purpose, delete "
-                f"the file {self.codec.workspace_id.hex()} in Safepoint's state folder "
-                "(`safepoint doctor` shows it).",
+                hint="Restore the newer records. To go on from what is there on purpose, delete "
+                f"the memory of it: {self.shared.seen.path(self.name) or 'end this process'}.",
                 code="rolled_back",
             )
         # The newest record may not be durable yet when another process is writing it; the one
         # before it is.
-        self.shared.seen.note(self.codec.workspace_id, head.version - 1)
+        self.shared.seen.note(self.name, head.version - 1)
         return head
 
     async def _set_aside(self, version: int, data: bytes) -> bool:
         """Whether `data` was the stump of a commit that a power loss cut, now out of the way."""
-        objects, key = self.shared.objects, log_key(self.name, version)
-        if not (isinstance(objects, SetsAside) and is_torn(data)):
-            return False
-        if await self.shared.seen.version(self._codec.workspace_id) >= version:
+        objects = self.shared.objects
+        if not is_torn(data) or await self.shared.seen.version(self.name) >= version:
             return False  # it had been acknowledged: this is damage
         if await objects.get(log_key(self.name, version + 1)) is not None:
             return False
-        moved = await objects.set_aside(key, data)
-        if moved is not None:
-            self.torn.append(moved)
-            logger.warning("torn record %s was never acknowledged; set aside as %s", key, moved)
-        return True
+        return await set_aside_stump(objects, log_key(self.name, version), data)
 
 
 async def newest_version(objects: ObjectStore, folder: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -22,24 +23,24 @@ class SeenHeads:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._seen: dict[bytes, int] = {}
-        self._unsaved: set[bytes] = set()
+        self._seen: dict[str, int] = {}
+        self._unsaved: set[str] = set()
         self._flushed_at = time.monotonic()
         self._flushing: asyncio.Task[None] | None = None
 
-    async def version(self, workspace_id: bytes) -> int:
-        """The newest version seen, 0 when none was."""
-        if workspace_id not in self._seen:
-            seen = await asyncio.to_thread(self._read, workspace_id)
-            self._seen[workspace_id] = max(seen, self._seen.get(workspace_id, 0))
-        return self._seen[workspace_id]
+    async def version(self, name: str) -> int:
+        """The newest version of the workspace that was seen, 0 when none was."""
+        if name not in self._seen:
+            seen = await asyncio.to_thread(self._read, name)
+            self._seen[name] = max(seen, self._seen.get(name, 0))
+        return self._seen[name]
 
-    def note(self, workspace_id: bytes, version: int) -> None:
+    def note(self, name: str, version: int) -> None:
         """Remember a version that is durable. Returns at once; files follow within seconds."""
-        if version <= self._seen.get(workspace_id, 0):
+        if version <= self._seen.get(name, 0):
             return
-        self._seen[workspace_id] = version
-        self._unsaved.add(workspace_id)
+        self._seen[name] = version
+        self._unsaved.add(name)
         due = time.monotonic() - self._flushed_at > _FLUSH_SECONDS
         if due and (self._flushing is None or self._flushing.done()):
             self._flushing = asyncio.create_task(self.flush())
@@ -56,24 +57,27 @@ class SeenHeads:
             await self._flushing
         await self.flush()
 
-    def _read(self, workspace_id: bytes) -> int:
+    def path(self, name: str) -> Path | None:
+        """The file of one workspace; its name does not tell that of the workspace."""
+        if self._folder is None:
+            return None
+        return self._folder / hashlib.sha256(name.encode()).hexdigest()[:32]
+
+    def _read(self, name: str) -> int:
+        path = self.path(name)
         try:
-            return int((self._path(workspace_id)).read_text()) if self._folder else 0
+            return 0 if path is None else int(path.read_text())
         except (OSError, ValueError):
             return 0
 
-    def _write(self, versions: dict[bytes, int]) -> None:
+    def _write(self, versions: dict[str, int]) -> None:
         """A failure is no failure of the commit that it follows, and leaves the older memory."""
         with contextlib.suppress(OSError):
-            for workspace_id, version in versions.items():
-                if version <= self._read(workspace_id):
+            for name, version in versions.items():
+                path = self.path(name)
+                if path is None or version <= self._read(name):
                     continue
-                path = self._path(workspace_id)
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 fresh = path.with_suffix(f".{os.getpid()}")
                 fresh.write_text(str(version))
                 fresh.replace(path)
-
-    def _path(self, workspace_id: bytes) -> Path:
-        assert self._folder is not None  # noqa: S101 - callers check
-        return self._folder / workspace_id.hex()
