@@ -15,8 +15,8 @@ PUBLIC = [
     "Store", "Workspace", "JSON", "UNSET", "Actor", "Blocker", "Brief", "Checkpoint",
     "CheckpointInfo", "CheckpointKind", "Decision", "Event", "InFlight", "KeySlot", "Limits",
     "Marked", "ObjectStore", "Pace", "Page", "PagesPolicy", "Patience", "Plan", "PlannedStep",
-    "Progress", "Saved", "Started", "Step", "StepStatus", "Unset", "WorkspaceInfo", "WorkspaceStatus", "Conflict",
-    "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
+    "Progress", "Saved", "Started", "Step", "StepStatus", "Unset", "WorkspaceInfo", "WorkspaceStatus",
+    "Conflict", "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
     "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",
     "default_key_file", "default_seen_folder", "default_store_path",
 ]  # fmt: skip
