@@ -15,6 +15,7 @@ BROWSER = $(shell command -v chromium >/dev/null || { command -v apt-get >/dev/n
 help:
 	@echo 'make demo      run the main job: an agent is killed again and again, its work survives'
 	@echo 'make test      check, and run all tests'
+	@echo 'make test-ceph the S3 tests against Ceph, on Debian (downloads 66 MB into .venv)'
 	@echo 'make check     ruff, mypy and the import rules'
 	@echo 'make campaign  all tests, the random ones $(CAMPAIGN) times as long (CAMPAIGN=...)'
 	@echo 'make browser   install Chromium, in which tests open the pages (as root, with apt-get)'
@@ -27,6 +28,9 @@ demo: $(READY)
 test: check
 	@test -z '$(BROWSER)' || $(MAKE) --no-print-directory browser || true
 	.venv/bin/python -m pytest
+
+test-ceph: $(READY)
+	CEPH_PROGRAMS=.venv/ceph .venv/bin/python -m pytest tests/s3/test_ceph.py
 
 check: $(READY)
 	.venv/bin/ruff check .
