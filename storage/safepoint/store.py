@@ -12,13 +12,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import astuple
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safepoint._version import __version__
 from safepoint.address import Place, open_place
-from safepoint.behind.describe import describe
 from safepoint.behind.following import Following, PagesPolicy, check_pages
 from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
@@ -137,16 +135,9 @@ class Store:
             )
             leaving.push_async_callback(following.close)
             cache = DocumentCache(cache_bytes)
+            told = (following.committed, following.describe)
             yield cls(
-                Shared(
-                    objects,
-                    keys,
-                    cache,
-                    heads,
-                    os.urandom,
-                    following.committed,
-                    partial(describe, pages),
-                ),
+                Shared(objects, keys, cache, heads, os.urandom, *told),
                 following,
                 actor=actor or default_actor(),
                 limits=limits or Limits(),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+from safepoint.behind.describe import describe
 from safepoint.behind.root import RootWriter
 from safepoint.behind.schedule import Behind, Pace
 from safepoint.behind.summary import Summary, open_sealed, seal_json, summary_of
@@ -97,6 +98,10 @@ class Following:
         self._note(log, head, pages=pages)
         if pages:
             self._behind.note("root", self._write_root)
+
+    def describe(self, version: int, event: Mapping[str, Any]) -> dict[str, str]:
+        """What stands readable beside the record of this version."""
+        return describe(self._pages, version, event)
 
     def rebuild(self, log: Log, head: Head) -> None:
         """Note that the summary of `head` is missing: a reader found that, and writes no pages."""
