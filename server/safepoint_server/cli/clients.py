@@ -45,11 +45,15 @@ def snippets(settings: Settings, store: str) -> list[Snippet]:
     if settings.key_file is not None:
         arguments += ["--key-file", str(settings.key_file.absolute())]
     server: dict[str, Any] = {"command": command, "args": arguments}
-    secret = settings.passphrase is not None
-    if secret:
-        server["env"] = {_PASSPHRASE: "put your passphrase here"}
+    environ: dict[str, str] = {}
+    if settings.kms_key is not None:
+        environ["SAFEPOINT_KMS_KEY"] = settings.kms_key
+    if settings.passphrase is not None:
+        environ[_PASSPHRASE] = "put-your-passphrase-here"
+    if environ:
+        server["env"] = environ
     code: dict[str, Any] = {"servers": {"safepoint": {"type": "stdio", **server}}}
-    if secret:
+    if settings.passphrase is not None:
         code = {"inputs": [_VSCODE_INPUT], **code}
         code["servers"]["safepoint"]["env"] = {_PASSPHRASE: "${input:safepoint-passphrase}"}
     return [
@@ -59,7 +63,7 @@ def snippets(settings: Settings, store: str) -> list[Snippet]:
             "json",
             _text({"mcpServers": {"safepoint": server}}),
         ),
-        Snippet("Claude Code", "a terminal", "shell", _claude_code([command, *arguments], secret)),
+        Snippet("Claude Code", "a terminal", "shell", _claude_code([command, *arguments], environ)),
         Snippet("VS Code", ".vscode/mcp.json in the project", "json", _text(code)),
         Snippet(
             "Cursor",
@@ -82,10 +86,10 @@ def _text(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2)
 
 
-def _claude_code(command: list[str], secret: bool) -> str:
+def _claude_code(command: list[str], environ: dict[str, str]) -> str:
     words = ["claude", "mcp", "add", "--scope", "user", "safepoint"]
-    if secret:
-        words += ["--env", f"{_PASSPHRASE}=put-your-passphrase-here"]
+    for name, value in environ.items():
+        words += ["--env", f"{name}={value}"]
     words += ["--", *command]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
