@@ -14,7 +14,7 @@ import pytest
 from tests.behind.ticker import Ticker, WatchedObjects
 from tests.place import Place
 
-from safepoint import PlannedStep, Store, Unavailable, WorkspaceInfo
+from safepoint import Damaged, PlannedStep, Store, Unavailable, WorkspaceInfo
 from safepoint.format.keys import (
     ROOT_PAGE,
     ROOT_SUMMARY,
@@ -304,3 +304,17 @@ class TestLagging:
             assert objects.puts(summary_key("work")) == 0
         async with lagging.process(WatchedObjects(lagging.objects, lists_cheaply=False)) as store:
             assert [info.version for info in await listed(store)] == [3]
+
+    async def test_an_old_summary_put_back_with_the_old_log_is_noticed(
+        self, lagging: Place
+    ) -> None:
+        seen = lagging.folder / "seen"
+        older = await lagging.objects.get(summary_key("work"))
+        async with lagging.process(seen=seen) as store:
+            await store.workspace("work").save(3)
+        for version in (2, 3):
+            await lagging.objects.delete(log_key("work", version))
+        await lagging.objects.put(summary_key("work"), older or b"")
+        async with lagging.process(seen=seen) as store:
+            with pytest.raises(Damaged, match="was seen before"):
+                await listed(store)

@@ -52,3 +52,9 @@ def test_an_even_pace_is_not_cut() -> None:
 
 def test_a_single_moment_lies_in_the_middle() -> None:
     assert Axis([5.0], 0, 1000).place(5) == 500
+
+
+def test_moments_that_are_next_to_nothing_beside_a_gap_are_still_told_apart() -> None:
+    axis = Axis([0.0, 1e-9, 2e-9, 1e9], 0, 1000)
+    assert [(gap.start, gap.end) for gap in axis.gaps] == [(2e-9, 1e9)]
+    assert 0 == axis.place(0) < axis.place(1e-9) < axis.place(2e-9) < axis.place(1e9) == 1000

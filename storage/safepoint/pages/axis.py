@@ -35,7 +35,8 @@ class Axis:
         self.right = right
         moments = sorted(set(times))
         cut = _long_gaps(moments)
-        linear = moments[-1] - moments[0] - sum(end - start for start, end in cut)
+        # Added up, not taken from the whole: among far larger gaps that would leave nothing.
+        linear = sum(end - start for start, end in pairwise(moments) if (start, end) not in cut)
         width = right - left - _GAP_WIDTH * len(cut)
         self.gaps: list[Gap] = []
         self._knots = [(moments[0], left if linear else (left + right) / 2)]
