@@ -116,8 +116,7 @@ class Following:
         """The stored summary of the workspace in this folder; None if it is missing or damaged."""
         key = summary_key(segment)
         data = await self._objects.get(key)
-        found = None if data is None else open_sealed(self._keys, key, data, Summary.read)
-        return found if found is not None and encode_name(found.name) == segment else None
+        return None if data is None else open_sealed(self._keys, key, data, Summary.read)
 
     async def close(self) -> None:
         """Write what is not written yet, for a few seconds at most."""
