@@ -28,6 +28,7 @@ margin:0 0 14px}
 .brand svg{width:20px;height:20px}
 h1{font-size:26px;line-height:1.25;letter-spacing:-.01em;margin:0;max-height:15em;overflow:hidden}
 h2{font-size:16px;margin:32px 0 10px}
+h2+.empty{margin-top:0}
 h2 small{font-weight:400;color:var(--soft);font-size:13px;margin-left:6px}
 .lead{color:var(--soft);margin:6px 0 0}
 .head{display:flex;flex-wrap:wrap;align-items:center;gap:8px 14px}
@@ -78,7 +79,7 @@ td.who{min-width:130px}
 .quiet{color:var(--soft)}
 .mark{color:var(--mark);white-space:nowrap}
 .scroll{overflow-x:auto}
-.empty{padding:48px 24px;text-align:center;color:var(--soft)}
+.empty{margin-top:20px;padding:48px 24px;text-align:center;color:var(--soft)}
 .empty strong{display:block;color:var(--ink);font-size:17px;margin-bottom:4px}
 .note{color:var(--soft);font-size:14px;margin:12px 4px 0}
 .time{display:block;min-width:760px;width:100%;height:auto}
