@@ -41,18 +41,8 @@ class S3Server:
             response_checksum_validation="when_required",
             s3={"addressing_style": "path", "payload_signing_enabled": True},
         )
-        return self._session().client(
+        return _session(self.access_key, self.secret_key).client(
             "s3", **{"endpoint_url": self.endpoint, "config": config, **changed}
-        )
-
-    @cache  # noqa: B019 - a session costs half a second, and there are few servers
-    def _session(self) -> Any:
-        import boto3
-
-        return boto3.session.Session(
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name="us-east-1",
         )
 
     def objects(
@@ -89,6 +79,17 @@ class S3Server:
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+
+@cache  # it costs half a second
+def _session(access_key: str, secret_key: str) -> Any:
+    import boto3
+
+    return boto3.session.Session(
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name="us-east-1",
+    )
 
 
 def count_requests(client: Any) -> Counter[str]:
