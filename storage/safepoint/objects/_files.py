@@ -17,6 +17,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 
 from safepoint.errors import InvalidInput, Unavailable
 from safepoint.objects import _failures as failures
@@ -45,15 +46,17 @@ class Files:
         self._unsafe: set[str] = set()  # keys whose fsync failed: never trusted again, nor retried
 
     def get(self, key: str) -> bytes | None:
-        with self._failing_as("read", key):
-            self._root.open()
-            path = self._root.path_of(key)
-            if key in self._unsafe:
-                raise self._refusal(key)
-            return self._read(path)
+        with self.failing_as("read", key):
+            return self._read(self._trusted(key))
+
+    def open(self, key: str) -> io.BufferedReader | None:
+        """The object's bytes, which stay the same whatever is put under its key; None for none."""
+        with self.failing_as("read", key):
+            file = self._open(self._trusted(key))
+            return None if file is None else io.BufferedReader(file)
 
     def put(self, key: str, data: bytes, *, if_absent: bool, after: str | None) -> bool:
-        with self._failing_as("store", key):
+        with self.failing_as("store", key):
             self._root.open()
             path = self._root.path_of(key)
             if after is not None:
@@ -68,9 +71,14 @@ class Files:
                     return stored
             return self._link_temporary(key, path, data)
 
+    def adopt(self, key: str, temporary: str) -> None:
+        """Give a synced temporary file the name of `key`, as replacing does."""
+        with self.failing_as("store", key):
+            self._rename(key, self._root.path_of(key), temporary)
+
     def make_durable(self, key: str) -> None:
         """Sync the object unless this process did so already."""
-        with self._failing_as("sync", key):
+        with self.failing_as("sync", key):
             self._root.open()
             path = self._root.path_of(key)
             if key in self._unsafe:
@@ -93,7 +101,7 @@ class Files:
         check_prefix(prefix)
         if prefix.partition("/")[0] == PRIVATE:
             raise InvalidInput(f"keys below {PRIVATE}/ are the store's own")
-        with self._failing_as("list", prefix):
+        with self.failing_as("list", prefix):
             self._root.open()
             folder = os.path.join(self._root.path, *prefix.split("/")[:-1])
             self._root.check_inside(folder)
@@ -105,7 +113,7 @@ class Files:
             return found
 
     def delete(self, key: str) -> None:
-        with self._failing_as("delete", key):
+        with self.failing_as("delete", key):
             self._root.open()
             path = self._root.path_of(key)
             try:
@@ -120,8 +128,13 @@ class Files:
             self._forget(key)
             self._sync_names(key, path)
 
+    def sweep(self, older_than: timedelta) -> int:
+        with self.failing_as("sweep", ""):
+            self._root.open()
+            return self._root.remove_leftovers(older_than)
+
     def set_aside(self, key: str, expected: bytes) -> str | None:
-        with self._failing_as("set aside", key), self._alone():
+        with self.failing_as("set aside", key), self._alone():
             path = self._root.path_of(key)
             if self._read(path) != expected:
                 return None
@@ -188,18 +201,21 @@ class Files:
         return True
 
     def _replace(self, key: str, path: str, data: bytes) -> bool:
-        folder = os.path.dirname(path)
         with self._root.temporary(data) as temporary:
-            identity = _identity(os.stat(temporary))
-            try:
-                with self._root.lock(shared=True):
-                    self._root.in_folder(folder, lambda: os.replace(temporary, path))
-            except OSError as error:
-                raise failures.not_named("store", key, self._root.url, error) from error
+            self._rename(key, path, temporary)
+        return True
+
+    def _rename(self, key: str, path: str, temporary: str) -> None:
+        folder = os.path.dirname(path)
+        identity = _identity(os.stat(temporary))
+        try:
+            with self._root.lock(shared=True):
+                self._root.in_folder(folder, lambda: os.replace(temporary, path))
+        except OSError as error:
+            raise failures.not_named("store", key, self._root.url, error) from error
         self._forget(key)
         self._sync_names(key, path)
         self._remember_as(key, identity)
-        return True
 
     def _taken(self, key: str, path: str) -> bool:
         """The answer to "name taken": False, unless it is no object that took it."""
@@ -208,9 +224,15 @@ class Files:
         return False
 
     def _read(self, path: str) -> bytes | None:
+        file = self._open(path)
+        if file is None:
+            return None
+        with file:
+            return file.readall()
+
+    def _open(self, path: str) -> io.FileIO | None:
         try:
-            with io.FileIO(path, opener=lambda name, flags: os.open(name, flags | _READ)) as file:
-                return file.readall()
+            return io.FileIO(path, opener=lambda name, flags: os.open(name, flags | _READ))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             self._root.require()
             return None
@@ -221,6 +243,14 @@ class Files:
         except OSError as error:
             self._unsafe.add(key)
             raise failures.not_synced(key, self._root.url, error) from error
+
+    def _trusted(self, key: str) -> str:
+        """The path of the object. Unavailable if its bytes may be in memory only."""
+        self._root.open()
+        path = self._root.path_of(key)
+        if key in self._unsafe:
+            raise self._refusal(key)
+        return path
 
     def _refusal(self, key: str) -> Unavailable:
         cause = failures.not_synced(key, self._root.url)
@@ -248,7 +278,7 @@ class Files:
             yield
 
     @contextmanager
-    def _failing_as(self, doing: str, key: str) -> Iterator[None]:
+    def failing_as(self, doing: str, key: str) -> Iterator[None]:
         """Errors of this library pass; any other OSError happened before anything was changed."""
         try:
             yield

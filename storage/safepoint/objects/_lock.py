@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-__all__ = ["file_lock"]
+__all__ = ["file_lock", "hold", "is_held"]
 
 
 @contextmanager
@@ -30,6 +30,12 @@ def file_lock(path: str, *, shared: bool = False) -> Iterator[None]:
 if sys.platform == "win32":
     import msvcrt
 
+    def hold(fd: int) -> None:
+        """Nothing to do: an open file cannot be removed here."""
+
+    def is_held(path: str) -> bool:
+        return False
+
     def _acquire(fd: int, shared: bool) -> None:
         while True:
             try:
@@ -44,6 +50,24 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def hold(fd: int) -> None:
+        """Mark the file as in use for as long as it is open, where the file system can."""
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def is_held(path: str) -> bool:
+        """Whether somebody holds the file, in this process or another."""
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # locks are unknown here: age alone decides
+            return False
+        finally:
+            os.close(fd)
+        return False
 
     def _acquire(fd: int, shared: bool) -> None:
         fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)

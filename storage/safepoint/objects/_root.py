@@ -19,7 +19,7 @@ from safepoint.errors import InvalidInput, Unavailable
 from safepoint.objects._durable import OsCalls, sync_folder, write_all
 from safepoint.objects._keys import check_key
 from safepoint.objects._listing import PRIVATE
-from safepoint.objects._lock import file_lock
+from safepoint.objects._lock import file_lock, hold, is_held
 
 __all__ = ["Root"]
 
@@ -61,7 +61,8 @@ class Root:
                     hint="Check the path, and that the disk it lies on is mounted.",
                     code="store_missing",
                 )
-            self._remove_leftovers()
+            with suppress(OSError):
+                self.remove_leftovers(_LEFTOVER_AGE)
             about = os.stat(self.path)
             self._identity = (about.st_dev, about.st_ino)
 
@@ -140,15 +141,21 @@ class Root:
             sync_folder(above, self._os.fsync)
         _remember(self._anchored, folder)
 
-    @contextmanager
-    def temporary(self, data: bytes) -> Iterator[str]:
-        """The path of a synced file with these bytes that is never listed and gone in the end.
+    def new_temporary(self) -> tuple[str, int]:
+        """A new file that is never listed, open for writing, and in use until it is closed.
 
         It is on the root's file system, so that it can be renamed or linked into place.
         """
         path = os.path.join(self._private(), f"{os.getpid()}-{secrets.token_hex(8)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         fd = os.open(path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o600)
+        hold(fd)
+        return path, fd
+
+    @contextmanager
+    def temporary(self, data: bytes) -> Iterator[str]:
+        """The path of a synced file with these bytes, as `new_temporary`; gone in the end."""
+        path, fd = self.new_temporary()
         try:
             try:
                 write_all(fd, data)
@@ -159,6 +166,27 @@ class Root:
         finally:
             with suppress(OSError):
                 os.unlink(path)
+
+    def remove_leftovers(self, older_than: timedelta) -> int:
+        """Remove temporary files of dead processes that were last written so long ago; how many.
+
+        One that is open stays, however old. Where files cannot be locked age alone decides.
+        """
+        oldest = time.time() - older_than.total_seconds()
+        private = os.path.join(self.path, PRIVATE)
+        removed = 0
+        if os.path.islink(private):
+            return removed
+        with suppress(FileNotFoundError), os.scandir(private) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    about = entry.stat(follow_symlinks=False)
+                    if entry.name == _LOCK or about.st_mtime >= oldest:
+                        continue
+                    if entry.is_symlink() or not is_held(entry.path):
+                        os.unlink(entry.path)
+                        removed += 1
+        return removed
 
     @contextmanager
     def lock(self, *, shared: bool = False) -> Iterator[None]:
@@ -183,19 +211,6 @@ class Root:
         with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
         sync_folder(above, self._os.fsync)
-
-    def _remove_leftovers(self) -> None:
-        """Temporary files of processes that died. One in use is never a day old."""
-        oldest = time.time() - _LEFTOVER_AGE.total_seconds()
-        private = os.path.join(self.path, PRIVATE)
-        if os.path.islink(private):
-            return
-        with suppress(OSError), os.scandir(private) as entries:
-            for entry in entries:
-                with suppress(OSError):
-                    about = entry.stat(follow_symlinks=False)
-                    if entry.name != _LOCK and about.st_mtime < oldest:
-                        os.unlink(entry.path)
 
 
 def _remember(folders: set[str], folder: str) -> None:

@@ -61,6 +61,11 @@ BY_CODE: dict[str, Reason] = {
     ),
     "ConditionalRequestConflict": Reason("other requests for this key are under way", _BUSY),
     "SlowDown": Reason("it asks for fewer requests (SlowDown)", _BUSY, "throttled"),
+    "NoSuchUpload": Reason(
+        "the upload was ended meanwhile, by a lifecycle rule or by somebody who cleaned up",
+        "Store it again.",
+        "upload_gone",
+    ),
     "NotImplemented": Reason("this server does not know the request", code="not_implemented"),
     "NoCredentials": Reason(
         "no credentials were found",

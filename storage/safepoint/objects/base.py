@@ -1,11 +1,12 @@
-"""What Safepoint asks of a place that keeps objects: put-if-absent, get, list, delete."""
+"""What Safepoint asks of a place that keeps objects: put-if-absent, get, list, delete; streams."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-__all__ = ["ListsCheaply", "MakesDurable", "ObjectStore", "SetsAside"]
+__all__ = ["ListsCheaply", "MakesDurable", "ObjectStore", "SetsAside", "StreamStore"]
 
 
 class ObjectStore(Protocol):
@@ -98,3 +99,47 @@ class ListsCheaply(Protocol):
     def lists_cheaply(self) -> bool:
         """Whether it costs about as much as one get, in time and money. A list then comes before
         whatever may lag, to see whether it does. A store that does not say so is asked seldom."""
+
+
+@runtime_checkable
+class StreamStore(Protocol):
+    """A store of objects of any size, in constant memory. Nothing here is a condition: no commits.
+
+    What it stores are objects as `put` stores them: `get`, `list` and `delete` know them too.
+    """
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        """Store what `chunks` add up to under `key`, which nobody else writes; the size in bytes.
+
+        Readers see all of it or nothing, and it is durable when this returns. What was there is
+        replaced then. When `chunks` raises, or this is cancelled, nothing appears under the key,
+        and what was stored of it is removed as far as possible; the rest is left to `sweep`.
+        Closing `chunks` is for the caller.
+
+        Raises:
+            OutcomeUnknown: it may or may not be stored. Read or delete the key.
+            Unavailable: it is certainly not stored.
+            LimitExceeded: it is larger than the store takes.
+        """
+
+    def get_stream(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The object's bytes from `start` on, at most `length` of them, in chunks of up to 1 MiB.
+
+        A range that goes beyond the end ends there. All bytes are those of one object, whatever
+        is put under its key or deleted meanwhile; a store that cannot go on then raises. Who stops
+        before the end closes the iterator (`contextlib.aclosing`).
+
+        Raises:
+            NotFound: there certainly is no such object. At the first chunk, as all that follow.
+            Conflict: it was replaced while it was read, and the rest cannot be had.
+            Unavailable: it cannot be read, or to its end.
+            InvalidInput: `start` or `length` is negative.
+        """
+
+    async def sweep(self, *, older_than: timedelta) -> int:
+        """Remove what uploads left behind that nobody has gone on with for that long; how many.
+
+        Never touches one with a younger sign of life, whoever makes it.
+        """

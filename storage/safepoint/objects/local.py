@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from datetime import timedelta
 from pathlib import Path
 
 from safepoint.objects._durable import OsCalls
+from safepoint.objects._file_streams import FileSink, read_file
 from safepoint.objects._files import Files
+from safepoint.objects._keys import check_key
 from safepoint.objects._root import Root
+from safepoint.objects._streams import Pouring, check_range
 
 __all__ = ["LocalObjects"]
 
 
 class LocalObjects:
-    """See ObjectStore, SetsAside and MakesDurable. Every operation is one hop to a worker thread.
+    """See ObjectStore, SetsAside, MakesDurable and StreamStore.
+
+    Every operation is one hop to a worker thread, and so is every chunk of a stream.
 
     The folder is made at the first operation, mode 0700, or with `create=False` must be there.
     From then on it must stay the same folder: if it vanishes, or an unmounted disk bares an empty
@@ -30,8 +37,10 @@ class LocalObjects:
 
     def __init__(self, root: Path, *, create: bool = True, os_calls: OsCalls | None = None) -> None:
         calls = os_calls or OsCalls()
+        self._os = calls
         self._root = Root(root, create=create, os_calls=calls)
         self._files = Files(self._root, calls)
+        self._pouring = Pouring()
 
     lists_cheaply = True
 
@@ -68,8 +77,28 @@ class LocalObjects:
         """See ObjectStore.delete."""
         await asyncio.to_thread(self._files.delete, key)
 
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        """See StreamStore.put_stream. Needs room for the old object and the new one."""
+        check_key(key)
+        sink = FileSink(key, self._root, self._files, self._os)
+        return await self._pouring.pour(chunks, sink)
+
+    async def get_stream(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """See StreamStore.get_stream. Holds one open file, which nobody can change any more."""
+        check_range(start, length)
+        async with aclosing(read_file(self._files, key, self.url, start, length)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def sweep(self, *, older_than: timedelta) -> int:
+        """See StreamStore.sweep. The first operation removes what is older than a day anyway."""
+        return await asyncio.to_thread(self._files.sweep, older_than)
+
     async def close(self) -> None:
         """See ObjectStore.close."""
+        await self._pouring.settle()
 
     async def set_aside(self, key: str, expected: bytes) -> str | None:
         """See SetsAside. The object becomes `damaged/<n:06d>/<key>`, with the first free n."""

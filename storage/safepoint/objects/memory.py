@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from datetime import timedelta
 
 from safepoint.objects._keys import check_key, check_prefix
+from safepoint.objects._streams import check_range, chunks_of, not_found
 
 __all__ = ["MemoryObjects"]
 
 
 class MemoryObjects:
-    """See ObjectStore. Durable for as long as this value lives, and no longer.
+    """See ObjectStore and StreamStore. Durable for as long as this value lives, and no longer.
 
     One value may serve several stores, event loops and threads at once; `close` leaves the objects
     where they are. What is stored is a copy: changing a buffer later changes nothing.
@@ -73,6 +75,31 @@ class MemoryObjects:
         with self._lock:
             if self._objects.pop(key, None) is not None:
                 del self._keys[bisect_left(self._keys, key)]
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        """See StreamStore.put_stream."""
+        check_key(key)
+        gathered = bytearray()
+        async for chunk in chunks:
+            gathered += chunk
+        await self.put(key, bytes(gathered))
+        return len(gathered)
+
+    async def get_stream(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """See StreamStore.get_stream."""
+        check_range(start, length)
+        data = await self.get(key)
+        if data is None:
+            raise not_found(key, self.url)
+        end = len(data) if length is None else start + length
+        for chunk in chunks_of(memoryview(data)[start:end]):
+            yield chunk
+
+    async def sweep(self, *, older_than: timedelta) -> int:
+        """See StreamStore.sweep. An upload that fails leaves nothing."""
+        return 0
 
     async def close(self) -> None:
         """See ObjectStore.close."""

@@ -1,37 +1,34 @@
 """Objects in an S3 bucket, on AWS or on a server that speaks its protocol.
 
 Opening one loads boto3, so this module is imported only when an `s3://` store is opened. Objects
-are put in one request each; streams of unknown length are not for this class.
+are put in one request each; streams, which are never commits, in parts (_s3_streams).
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, closing
+from datetime import timedelta
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
-from safepoint.errors import InvalidInput, OutcomeUnknown, Unavailable, Unsupported
+from safepoint.errors import OutcomeUnknown, Unavailable, Unsupported
 from safepoint.objects import _s3_listing as listing
 from safepoint.objects._keys import check_key, check_prefix
 from safepoint.objects._s3_address import S3Address, check_endpoint
-from safepoint.objects._s3_calls import Calls, genuine, pause
-from safepoint.objects._s3_client import S3Client, is_aws, make_client
+from safepoint.objects._s3_bucket import S3Bucket
+from safepoint.objects._s3_calls import genuine, pause
+from safepoint.objects._s3_client import S3Client, make_client
 from safepoint.objects._s3_failures import Failure, Verdict
 from safepoint.objects._s3_listing import ListPage, ListRequest
+from safepoint.objects._s3_streams import S3Streams
+from safepoint.objects._streams import check_range
 
 __all__ = ["S3Objects", "open_s3"]
 
-T = TypeVar("T")
-
-MAX_KEY_BYTES = 1024
-_SLOWEST_UPLOAD = 256 * 1024  # bytes a second, by which large puts get more time
 _CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".json": "application/json"}
-_ACTIONS = {"store": "PutObject", "read": "GetObject", "delete": "DeleteObject"}
 
 
 async def open_s3(
@@ -71,7 +68,7 @@ async def open_s3(
 
 
 class S3Objects:
-    """See ObjectStore. `prefix` is put before every key.
+    """See ObjectStore and StreamStore. `prefix` is put before every key.
 
     `client` is a boto3 S3 client. It should not repeat requests by itself (a lost response then
     costs a read more) and is called from as many threads as it has connections. `timeout` is the
@@ -97,10 +94,8 @@ class S3Objects:
         self._address = S3Address(bucket, prefix and prefix + "/", query=query)
         self._client = client
         self._close_client = close_client
-        self._timeout = timeout
-        self._margin = min(2.0, timeout / 3)  # what is sent again should have time to be answered
-        self._by_bytes = is_aws(client)
-        self._calls = Calls(client.meta.config.max_pool_connections)
+        self._bucket = S3Bucket(client, self._address, timeout)
+        self._streams = S3Streams(self._bucket)
 
     @property
     def url(self) -> str:
@@ -123,15 +118,15 @@ class S3Objects:
         """
         if after is not None:
             check_key(after)
-        parameters = self._object(key) | {"Body": data, "ContentType": _content_type(key)}
+        parameters = self._bucket.object(key) | {"Body": data, "ContentType": _content_type(key)}
         if metadata:
             parameters["Metadata"] = dict(metadata)
         if if_absent:
             parameters["IfNoneMatch"] = "*"
-        give_up = time.monotonic() + self._timeout + len(data) / _SLOWEST_UPLOAD
+        give_up = self._bucket.give_up(len(data))
         unclear = False  # whether an attempt may have stored it
         for attempt in count():
-            failure = await self._calls.run(partial(self._send, parameters), give_up)
+            failure = await self._bucket.calls.run(partial(self._send, parameters), give_up)
             if failure is None:
                 return True
             unclear = unclear or not failure.certain
@@ -143,21 +138,21 @@ class S3Objects:
                     return ours
             elif failure.verdict is not Verdict.BUSY:
                 break
-            if not await pause(attempt, give_up - self._margin):
+            if not await pause(attempt, give_up - self._bucket.margin):
                 break
         assert failure is not None  # noqa: S101 - else it has returned
         if failure.reason.code == "not_implemented" and if_absent and not unclear:
             raise Unsupported(
-                f"{self._place} does not know conditional puts (If-None-Match), "
+                f"{self._bucket.place} does not know conditional puts (If-None-Match), "
                 "so writers would overwrite each other",
                 hint="Use a server that enforces them.",
                 code="no_conditional_put",
             )
-        raise self._error("store", key, failure, unclear=unclear)
+        raise self._bucket.error("store", key, failure, unclear=unclear)
 
     async def get(self, key: str) -> bytes | None:
         """See ObjectStore.get."""
-        parameters = self._object(key)
+        parameters = self._bucket.object(key)
 
         def read() -> bytes:
             answer = self._client.get_object(**parameters)
@@ -166,12 +161,12 @@ class S3Objects:
                 data: bytes = body.read()
                 return data
 
-        answer = await self._repeat(read)
+        answer = await self._bucket.repeat(read)
         if not isinstance(answer, Failure):
             return answer
         if answer.verdict is Verdict.MISSING:
             return None
-        raise self._error("read", key, answer)
+        raise self._bucket.error("read", key, answer)
 
     async def list(
         self, prefix: str, *, after: str = "", limit: int = 1000, folders: bool = False
@@ -190,7 +185,7 @@ class S3Objects:
             return await listing.folders_in(self._fetch, below + prefix, after, limit)
         start = below + after if after else ""
         found = await listing.keys_below(
-            self._fetch, below + prefix, start, limit, by_bytes=self._by_bytes
+            self._fetch, below + prefix, start, limit, by_bytes=self._bucket.by_bytes
         )
         return [key[len(below) :] for key in found]
 
@@ -200,27 +195,39 @@ class S3Objects:
         Raises:
             OutcomeUnknown: it may or may not be deleted.
         """
-        answer = await self._repeat(partial(self._client.delete_object, **self._object(key)))
+        answer = await self._bucket.repeat(
+            partial(self._client.delete_object, **self._bucket.object(key))
+        )
         if isinstance(answer, Failure) and answer.verdict is not Verdict.MISSING:
-            raise self._error("delete", key, answer, unclear=not answer.certain)
+            raise self._bucket.error("delete", key, answer, unclear=not answer.certain)
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        """See StreamStore.put_stream.
+
+        One request for up to 8 MiB, else a multipart upload, of which five parts are in memory. The
+        time limit is for each part. At most 78 GiB.
+        """
+        return await self._streams.put(key, chunks, _content_type(key))
+
+    async def get_stream(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """See StreamStore.get_stream. One request for each 8 MiB, with a time limit for each."""
+        check_range(start, length)
+        async with aclosing(self._streams.get(key, start, length)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def sweep(self, *, older_than: timedelta) -> int:
+        """See StreamStore.sweep. Looks at all uploads below `prefix`, by the server's clock."""
+        return await self._streams.sweep(older_than)
 
     async def close(self) -> None:
         """See ObjectStore.close. The client is left to the caller who made it."""
-        self._calls.close()
+        await self._streams.settle()
+        self._bucket.calls.close()
         if self._close_client:
             await asyncio.to_thread(self._client.close)
-
-    async def _repeat(self, call: Callable[[], T]) -> T | Failure:
-        """The answer to what may be asked any number of times, or the last failure."""
-        give_up = time.monotonic() + self._timeout
-        for attempt in count():
-            answer = await self._calls.run(call, give_up)
-            if not isinstance(answer, Failure):
-                return answer
-            again = answer.verdict in (Verdict.BUSY, Verdict.UNCLEAR)
-            if not (again and await pause(attempt, give_up - self._margin)):
-                break
-        return answer
 
     def _send(self, parameters: dict[str, Any]) -> None:
         genuine(self._client.put_object(**parameters), "ETag")
@@ -231,7 +238,7 @@ class S3Objects:
             found = await self.get(key)
         except Unavailable as error:
             raise OutcomeUnknown(
-                f"{key} in {self._place} was stored, by this attempt or by another writer: "
+                f"{key} in {self._bucket.place} was stored, by this attempt or by another writer: "
                 f"{error.message}",
                 hint=error.hint,
             ) from error
@@ -253,58 +260,15 @@ class S3Objects:
         def send() -> dict[str, Any]:
             return genuine(self._client.list_objects_v2(**parameters), "IsTruncated")
 
-        answer = await self._repeat(send)
+        answer = await self._bucket.repeat(send)
         if isinstance(answer, Failure):
-            raise self._error("list", request.prefix[len(self._address.prefix) :], answer)
+            raise self._bucket.error("list", request.prefix[len(self._address.prefix) :], answer)
         start = len(request.prefix)
         return ListPage(
             [found["Key"] for found in answer.get("Contents", ())],
             [found["Prefix"][start:-1] for found in answer.get("CommonPrefixes", ())],
             answer.get("NextContinuationToken") if answer.get("IsTruncated") else None,
         )
-
-    def _object(self, key: str) -> dict[str, Any]:
-        check_key(key)
-        full = self._address.prefix + key
-        if len(full) > MAX_KEY_BYTES:
-            raise InvalidInput(
-                f"{key[:300]!r} is too long: with its prefix a key has at most {MAX_KEY_BYTES} "
-                "bytes in S3",
-                hint="Use a shorter prefix or shorter names.",
-            )
-        return {"Bucket": self._address.bucket, "Key": full}
-
-    @property
-    def _place(self) -> str:
-        if self._by_bytes:
-            return self._address.url.partition("?")[0]
-        endpoint = urlsplit(self._client.meta.endpoint_url)
-        return f"{self._address.url.partition('?')[0]} at {endpoint.scheme}://{endpoint.netloc}"
-
-    def _error(
-        self, doing: str, key: str, failure: Failure, *, unclear: bool = False
-    ) -> Unavailable:
-        text, hint, code, denied = failure.reason
-        if denied:
-            hint = self._needed(doing)
-        if unclear:
-            return OutcomeUnknown(
-                f"trying to {doing} {key} in {self._place} failed and may have happened: {text}",
-                hint=hint,
-            )
-        return Unavailable(
-            f"cannot {doing} {key or 'the store'} in {self._place}: {text}", hint=hint, code=code
-        )
-
-    def _needed(self, doing: str) -> str:
-        """The permission that is missing. S3 hides that an object is not there from some."""
-        list_bucket = f"s3:ListBucket on {self._address.bucket_resource}"
-        if doing == "list":
-            return f"The credentials need {list_bucket}."
-        needed = f"The credentials need s3:{_ACTIONS[doing]} on {self._address.objects_resource}"
-        if doing == "read":
-            return f"{needed}, and {list_bucket}: without that S3 denies what is not there."
-        return f"{needed}."
 
 
 def _content_type(key: str) -> str:
