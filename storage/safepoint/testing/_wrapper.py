@@ -5,10 +5,18 @@ A base class because the five verbs of a store would otherwise be spelled out in
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
-from safepoint.objects.base import ListsCheaply, MakesDurable, ObjectStore, SetsAside
+from safepoint.objects.base import (
+    ListsCheaply,
+    MakesDurable,
+    ObjectStore,
+    SetsAside,
+    StreamStore,
+)
 
 __all__ = ["Operation", "Wrapper"]
 
@@ -16,9 +24,8 @@ T = TypeVar("T")
 
 
 class Operation(NamedTuple):
-    """A call: `put`, `get`, `list`, `delete`, `set_aside` or `make_durable`, and its key.
-
-    The key of a list is its prefix.
+    """A call: `put`, `get`, `list`, `delete`, `set_aside`, `make_durable`, `put_stream`,
+    `get_stream` or `sweep`, and its key. That of a list is its prefix, that of a sweep empty.
     """
 
     verb: str
@@ -48,6 +55,35 @@ class Wrapper:
                 await self.around(Operation("make_durable", key), lambda: sync(key))
 
             self.make_durable = make_durable
+        if isinstance(inner, StreamStore):
+            self._pass_streams(inner)
+
+    def _pass_streams(self, inner: StreamStore) -> None:
+        """A stream that is read passes through `around` once, when its first chunk is asked for."""
+
+        async def put_stream(key: str, chunks: AsyncIterator[bytes]) -> int:
+            return await self.around(
+                Operation("put_stream", key), lambda: inner.put_stream(key, chunks)
+            )
+
+        async def get_stream(
+            key: str, *, start: int = 0, length: int | None = None
+        ) -> AsyncGenerator[bytes, None]:
+            async with aclosing(inner.get_stream(key, start=start, length=length)) as chunks:
+                first = await self.around(Operation("get_stream", key), lambda: anext(chunks, None))
+                if first is not None:
+                    yield first
+                async for chunk in chunks:
+                    yield chunk
+
+        async def sweep(*, older_than: timedelta) -> int:
+            return await self.around(
+                Operation("sweep", ""), lambda: inner.sweep(older_than=older_than)
+            )
+
+        self.put_stream = put_stream
+        self.get_stream = get_stream
+        self.sweep = sweep
 
     @property
     def url(self) -> str:

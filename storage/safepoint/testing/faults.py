@@ -27,6 +27,7 @@ __all__ = [
 T = TypeVar("T")
 
 _CHANGES = {"put", "delete", "set_aside"}
+_MAY_HAVE_CHANGED = _CHANGES | {"put_stream"}
 
 
 class Crash(BaseException):
@@ -39,7 +40,7 @@ class Fault(StrEnum):
     REFUSED = "refused"  # nothing happens; Unavailable
     LOST_RESPONSE = "lost_response"  # it happens; OutcomeUnknown
     TIMED_OUT = "timed_out"  # nothing happens; OutcomeUnknown
-    LATE = "late"  # OutcomeUnknown; it happens just before the next operation
+    LATE = "late"  # OutcomeUnknown; it happens just before the next operation, streams never do
     CRASH_BEFORE = "crash_before"  # nothing happens; Crash, now and at every later operation
     CRASH_AFTER = "crash_after"  # it happens; Crash, now and at every later operation
 
@@ -90,7 +91,7 @@ class FaultyObjects(Wrapper):
                 self._late.append(act)
             case Fault.LATE | Fault.TIMED_OUT:
                 pass
-        unanswered = OutcomeUnknown if operation.verb in _CHANGES else Unavailable
+        unanswered = OutcomeUnknown if operation.verb in _MAY_HAVE_CHANGED else Unavailable
         raise unanswered(f"{operation} got no answer, as scheduled")
 
 
