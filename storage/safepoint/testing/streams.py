@@ -60,10 +60,10 @@ async def read(
 class StreamStoreContract:
     """Subclass it, name the class `Test…`, and give it the fixture `place`.
 
-    `large_bytes` should be more than two of the parts in which the store moves a stream.
+    `large_bytes` should be more than the store moves at once, in parts, pages or pieces.
     """
 
-    large_bytes = 20 * MIB + 3
+    large_bytes = 16 * MIB + 3
 
     @pytest.fixture
     def place(self) -> Callable[[], Streams]:
