@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from botocore.config import Config  # type: ignore[import-untyped]
 from tests.servers.proxy import Proxy, Request, Trouble
 from tests.servers.s3 import S3Server, count_requests
 
@@ -271,4 +272,27 @@ async def test_parts_are_equal_few_at_once_and_at_most_ten_thousand(
         await objects.put_stream("large", stream(CHUNKS))
     assert sorted(await objects.list("")) == ["k", "one"]
     assert await objects.sweep(older_than=-HOUR) == 0
+    await objects.close()
+
+
+async def test_on_aws_every_part_and_the_whole_carry_checksums(
+    ministack_server: S3Server, prefix: str
+) -> None:
+    """A client for AWS whose requests end up at the fake."""
+    aws = "http://s3.us-east-1.amazonaws.com"
+    config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+    client = ministack_server.client(endpoint_url=aws, config=config)
+    sent: dict[str, Any] = {}
+
+    def divert(request: Any, event_name: str, **_: Any) -> None:
+        sent[event_name.rpartition(".")[2]] = request
+        request.url = request.url.replace(aws, ministack_server.endpoint)
+
+    client.meta.events.register("before-send.s3", divert)
+    objects = S3Objects(client, ministack_server.bucket, prefix, close_client=True)
+    await objects.put_stream("k", stream(CHUNKS))
+    assert await read(objects, "k") == DATA
+    assert sent["CreateMultipartUpload"].headers["x-amz-checksum-algorithm"] == b"CRC32"
+    assert "x-amz-checksum-crc32" in sent["UploadPart"].headers
+    assert sent["CompleteMultipartUpload"].body.count(b"<ChecksumCRC32>") == 3
     await objects.close()
