@@ -160,11 +160,13 @@ async def test_what_a_killed_process_left_is_swept_when_it_is_old_enough(tmp_pat
         [sys.executable, WORKER, "hang", tmp_path], stdout=subprocess.PIPE, text=True
     )
     assert worker.stdout is not None
-    with worker, worker.stdout as says:
-        assert says.readline() == "hanging\n"
-        (left,) = temporary_files(tmp_path)
-        assert await objects.sweep(older_than=-HOUR) == 0, "it is in use, however old"
-        worker.kill()
+    with worker:
+        try:
+            assert worker.stdout.readline() == "hanging\n"
+            (left,) = temporary_files(tmp_path)
+            assert await objects.sweep(older_than=-HOUR) == 0, "it is in use, however old"
+        finally:
+            worker.kill()
     assert await objects.sweep(older_than=HOUR) == 0
     assert left.exists()
     assert await objects.sweep(older_than=-HOUR) == 1
