@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from safepoint_server.demo import analysis
 from safepoint_server.demo.filing import file_ticket
 from safepoint_server.demo.job import ANALYSE, FILE, REPORT, SCAN, Job, step_names
 from safepoint_server.demo.journal import Journal, path_of
+from safepoint_server.demo.processes import pid_file
 from safepoint_server.demo.remote import RemoteWorkspace
 from safepoint_server.demo.report import write_report
 
@@ -196,23 +197,28 @@ def _findings(seen: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def run(job: Job, life: int) -> None:
-    folder = Path(job.folder)
-    arguments = ["-m", "safepoint_server.demo.served", str(folder / f"server-{life:02d}.pid")]
-    arguments += ["--store", job.store]
+    me = Implementation(name=f"demo-agent-{life}", version=__version__)
+    async with AsyncExitStack() as stack:
+        journal = stack.enter_context(Journal(path_of(Path(job.folder), life)))
+        clients = [
+            await stack.enter_async_context(
+                Client(_server(job, life, number, stack), client_info=me)
+            )
+            for number in range(job.servers)
+        ]
+        workspace = RemoteWorkspace(clients, job.workspace, journal)
+        await Agent(job, workspace, journal).work()
+
+
+def _server(job: Job, life: int, number: int, stack: AsyncExitStack) -> Any:
+    """A `safepoint serve` of its own with this process's environment: settings, keys of AWS."""
+    saying = pid_file(Path(job.folder), life, number)
+    arguments = ["-m", "safepoint_server.demo.served", str(saying), "--store", job.store]
     if job.key_file is not None:
         arguments += ["--key-file", job.key_file]
-    environment = {
-        name: value for name, value in os.environ.items() if name.startswith("SAFEPOINT_")
-    }
-    server = StdioServerParameters(command=sys.executable, args=arguments, env=environment)
-    with (
-        Journal(path_of(folder, life)) as journal,
-        (folder / f"server-{life:02d}.log").open("w") as log,
-    ):
-        me = Implementation(name=f"demo-agent-{life}", version=__version__)
-        async with Client(stdio_client(server, errlog=log), client_info=me) as client:
-            workspace = RemoteWorkspace(client, job.workspace, journal)
-            await Agent(job, workspace, journal).work()
+    parameters = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
+    log = stack.enter_context(saying.with_suffix(".log").open("w"))
+    return stdio_client(parameters, errlog=log)
 
 
 def main(argv: list[str]) -> int:

@@ -61,6 +61,7 @@ class Wishes:
     kills: int
     seed: int
     honours_keys: bool = True
+    servers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ def _job(place: Place, wishes: Wishes, tickets: str) -> Job:
         folder=str(place.folder),
         pause=0.0,
         lease_seconds=_LEASE_SECONDS,
+        servers=wishes.servers,
     )
     pauses = sum(_pauses(job).values())
     seconds = _SECONDS_AT_LEAST + _SECONDS_PER_KILL * wishes.kills
@@ -170,7 +172,7 @@ def _live(place: Place, job: Job, wishes: Wishes, screen: Screen) -> list[Life]:
         moment = _moment(random, left, seconds) if left else None
         life = Life(len(lives) + 1)
         lives.append(life)
-        _one_life(place, life, moment, random, lives, screen)
+        _one_life(place, job, life, moment, random, lives, screen)
     return lives
 
 
@@ -191,6 +193,7 @@ def _moment(random: Random, kills_left: int, work_seconds: float) -> _Moment:
 
 def _one_life(
     place: Place,
+    job: Job,
     life: Life,
     moment: _Moment | None,
     random: Random,
@@ -198,7 +201,7 @@ def _one_life(
     screen: Screen,
 ) -> None:
     """From start to kill, or to the end of the job."""
-    agent = AgentProcess(place.folder / "job.json", place.folder, life.number)
+    agent = AgentProcess(place.folder / "job.json", place.folder, life.number, job.servers)
     tail = Tail(path_of(place.folder, life.number))
     started = time.monotonic()
     connected: float | None = None

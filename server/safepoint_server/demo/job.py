@@ -19,7 +19,8 @@ FILE = "file tickets for"
 @dataclass(frozen=True, slots=True)
 class Job:
     """The work, where it is kept, and the outside world. `pause` is in seconds, after each unit of
-    work; `lease_seconds` is how long an agent that vanished keeps a step from others."""
+    work; `lease_seconds` is how long an agent that vanished keeps a step from others; `servers` is
+    how many MCP servers each agent starts, and calls in turn."""
 
     workspace: str
     store: str
@@ -30,6 +31,7 @@ class Job:
     folder: str
     pause: float
     lease_seconds: int
+    servers: int = 1
 
     def source_of(self, step: str) -> Source | None:
         """The file that a step works on; None for the first and the last step."""

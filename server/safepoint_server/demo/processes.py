@@ -6,15 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 
-__all__ = ["AgentProcess", "ticket_service"]
+__all__ = ["AgentProcess", "pid_file", "ticket_service"]
 
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 """On Windows every signal ends a process at once, by TerminateProcess."""
+
+
+def pid_file(folder: Path, life: int, server: int) -> Path:
+    """Where the servers of an agent, numbered from 0, leave their process ids."""
+    return folder / f"server-{life:02d}-{server}.pid"
 
 
 @contextmanager
@@ -41,10 +47,10 @@ def _started(command: list[str], stdout: int) -> subprocess.Popen[bytes]:
 
 
 class AgentProcess:
-    """One life of the agent, with the MCP server that it starts."""
+    """One life of the agent, with the MCP servers that it starts."""
 
-    def __init__(self, job_file: Path, folder: Path, life: int) -> None:
-        self._pid_file = folder / f"server-{life:02d}.pid"
+    def __init__(self, job_file: Path, folder: Path, life: int, servers: int) -> None:
+        self._pid_files = [pid_file(folder, life, server) for server in range(servers)]
         self.log = folder / f"agent-{life:02d}.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -60,16 +66,18 @@ class AgentProcess:
         return self._process.poll()
 
     def kill(self, random: Random) -> None:
-        """SIGKILL to the agent, if it runs, and to its server, in either order, without warning."""
+        """SIGKILL to the agent, if it runs, and to its servers, in any order, without warning."""
         if self._process.poll() is not None:
             return
-        victims = [self._kill_server, self._process.kill]
+        victims: list[Callable[[], None]] = [self._process.kill]
+        victims += [partial(_kill_server, file) for file in self._pid_files]
         random.shuffle(victims)
         for end in victims:
             end()
         self._process.wait()
 
-    def _kill_server(self) -> None:
-        # A server that has not said its id yet ends by itself: its client is gone.
-        with suppress(FileNotFoundError, ProcessLookupError, ValueError, PermissionError):
-            os.kill(int(self._pid_file.read_text("ascii")), _KILL)
+
+def _kill_server(file: Path) -> None:
+    # A server that has not said its id yet ends by itself: its client is gone.
+    with suppress(FileNotFoundError, ProcessLookupError, ValueError, PermissionError):
+        os.kill(int(file.read_text("ascii")), _KILL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 from mcp import Client
@@ -16,10 +18,11 @@ class ToolRefused(Exception):
 
 
 class RemoteWorkspace:
-    """One workspace over one MCP connection. What is acknowledged is journalled before going on."""
+    """One workspace over MCP connections that take turns, call by call. What is acknowledged is
+    journalled before going on."""
 
-    def __init__(self, client: Client, name: str, journal: Journal) -> None:
-        self._client = client
+    def __init__(self, clients: Sequence[Client], name: str, journal: Journal) -> None:
+        self._turns = cycle(clients)
         self._name = name
         self._journal = journal
 
@@ -67,7 +70,7 @@ class RemoteWorkspace:
         self._journal.acknowledged("mark_step_done", reply["version"], step=step, status=status)
 
     async def _call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        result = await self._client.call_tool(tool, {"workspace": self._name, **arguments})
+        result = await next(self._turns).call_tool(tool, {"workspace": self._name, **arguments})
         if result.is_error:
             raise ToolRefused("".join(getattr(part, "text", "") for part in result.content))
         reply: dict[str, Any] = result.structured_content

@@ -22,12 +22,13 @@ def print_introduction(to: Console, wishes: Wishes, files: str) -> None:
     """What is going to happen, in a few lines; `files` says which are read."""
     kills = wishes.kills
     times = "once" if kills == 1 else f"{kills} times" if kills else "not even once"
+    servers = "server" if wishes.servers == 1 else f"servers ({wishes.servers}, called in turn)"
     to.print()
     to.print(Text("An agent that survives", style="bold"))
     to.print(
         f"An agent reads {len(wishes.sources)} text files ({one_line(files)}), analyses each,\n"
         "files a ticket for every finding with a ticket service, and writes a report.\n"
-        f"It and its MCP server are killed {times}, without warning (SIGKILL). Each time\n"
+        f"It and its MCP {servers} are killed {times}, without warning (SIGKILL). Each time\n"
         "a new agent, which knows nothing, opens the workspace and carries on.\n"
     )
 
@@ -77,6 +78,7 @@ def as_document(outcome: Outcome) -> dict[str, Any]:
         "ok": verdict.ok,
         "seconds": round(outcome.seconds, 1),
         "seed": outcome.wishes.seed,
+        "servers": outcome.wishes.servers,
         "checks": [
             {"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks
         ],
