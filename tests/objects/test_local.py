@@ -442,6 +442,37 @@ def test_a_folder_in_the_place_of_an_object_is_no_object_that_won(
 
 
 @linux
+@pytest.mark.parametrize("reason", [errno.EROFS, errno.EACCES])
+def test_where_nothing_can_be_written_objects_are_read_all_the_same(
+    tmp_path: Path, reason: int
+) -> None:
+    asyncio.run(LocalObjects(tmp_path).put("a/1", b"one", if_absent=True))
+
+    def refused(*_: str) -> bool:
+        raise OSError(reason, os.strerror(reason))
+
+    async def run() -> None:
+        objects = LocalObjects(tmp_path, os_calls=OsCalls(one_sync_is_sound=refused))
+        await objects.make_durable("a/1")
+        assert await objects.get("a/1") == b"one"
+
+    asyncio.run(run())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_named_pipe_in_the_place_of_an_object_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    objects = LocalObjects(tmp_path)
+
+    async def run() -> None:
+        with pytest.raises(Unavailable, match=r"cannot read pipe .* no ordinary file"):
+            await asyncio.wait_for(objects.get("pipe"), 10)
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(objects.make_durable("pipe"), 10)
+
+    asyncio.run(run())
+
+
 def test_on_the_portable_path_every_folder_up_to_the_root_is_synced_once(tmp_path: Path) -> None:
     synced: list[str] = []
     root = tmp_path.resolve()

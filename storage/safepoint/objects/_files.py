@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -28,7 +29,12 @@ from safepoint.objects._root import Root
 
 __all__ = ["Files"]
 
-_READ = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_READ = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 _SYNCABLE = _READ | (os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
 _REMEMBERED = 4096
@@ -232,7 +238,7 @@ class Files:
 
     def _open(self, path: str) -> io.FileIO | None:
         try:
-            return io.FileIO(path, opener=lambda name, flags: os.open(name, flags | _READ))
+            return io.FileIO(path, opener=_open_file)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             self._root.require()
             return None
@@ -286,6 +292,16 @@ class Files:
             raise
         except OSError as error:
             raise failures.unavailable(doing, key, self._root.url, error) from error
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Open without waiting: a named pipe would never answer, a device never end."""
+    fd = os.open(path, flags | _READ)
+    kind = os.fstat(fd).st_mode
+    if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "this is no ordinary file", path)
 
 
 def _open_unnamed(folder: str) -> int:

@@ -5,6 +5,7 @@ Owns the way from keys to paths, the making and syncing of folders, temporary fi
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
@@ -28,6 +29,7 @@ T = TypeVar("T")
 _LEFTOVER_AGE = timedelta(days=1)
 _LOCK = "lock"
 _REMEMBERED_FOLDERS = 10_000
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class Root:
@@ -107,11 +109,19 @@ class Root:
         return self._identity is not None and os.fstat(fd).st_dev == self._identity[0]
 
     def one_sync(self) -> bool:
-        """Whether one fsync of a linked file is enough here. Found out once, at the first write."""
+        """Whether one fsync of a linked file is enough here. Found out once, at the first write.
+
+        No, and asked again the next time, where nothing can be written: there it is about reading.
+        """
         if self._one_sync is None:
             with self._opening:
                 if self._one_sync is None:
-                    self._one_sync = self._os.one_sync_is_sound(self._private())
+                    try:
+                        self._one_sync = self._os.one_sync_is_sound(self._private())
+                    except OSError as error:
+                        if error.errno not in _NOT_WRITABLE:
+                            raise
+                        return False
         return self._one_sync
 
     def give_up_one_sync(self) -> None:
