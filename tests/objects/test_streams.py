@@ -15,6 +15,8 @@ from safepoint.testing.streams import Streams, StreamStoreContract
 
 
 class TestInMemory(StreamStoreContract):
+    large_bytes = 3 * 1024 * 1024
+
     @pytest.fixture
     def place(self) -> Callable[[], Streams]:
         objects = MemoryObjects()

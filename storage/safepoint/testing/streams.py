@@ -28,7 +28,7 @@ MIB = 1024 * 1024
 HOUR = timedelta(hours=1)
 
 _example = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
