@@ -15,6 +15,7 @@ from tests.servers.s3 import S3Server
 def key_file(tmp_path: Path) -> Path:
     path = tmp_path / "key"
     path.write_text(KEY.text())
+    path.chmod(0o600)
     return path
 
 

@@ -16,6 +16,7 @@ from importlib import metadata
 from typing import Final
 
 from safepoint import NotFound, SafepointError, Store, default_key_file
+from safepoint.objects.probe import probe
 from safepoint_server.cli.paging import gather
 from safepoint_server.cli.place import existing_store, folder_of
 from safepoint_server.cli.plain import moment
@@ -25,6 +26,7 @@ __all__ = ["Finding", "examine", "probe_writes"]
 
 _LATE: Final = timedelta(seconds=5)
 _PROBE_FOLDER: Final = "probe"
+_S3: Final = "s3://"
 _RECORDS_LOOKED_AT: Final = 500
 
 
@@ -47,11 +49,15 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     if key is not None:
         yield key
     try:
+        if settings.store.startswith(_S3):
+            async for finding in _bucket(settings.store):
+                yield finding
         async with existing_store(settings) as store:
             slots = await store.slots()
             opened = f"opened; {len(slots)} key slot{'s' if len(slots) != 1 else ''}"
             yield Finding("store", "ok", f"{store.url}: {opened}")
-            yield await probe_writes(store)
+            if not settings.store.startswith(_S3):
+                yield await probe_writes(store)
             yield await _clock(store)
     except NotFound as error:
         if error.code != "store_not_found":
@@ -79,6 +85,8 @@ def _key_file(settings: Settings) -> Finding | None:
     """Whether the key file is there, and readable by its owner alone."""
     if settings.passphrase is not None or settings.kms_key is not None:
         return None
+    if settings.key_file is None and settings.store.startswith(_S3):
+        return None  # there no key is made or chosen for anybody; opening the store says so
     path = settings.key_file or default_key_file()
     if not path.exists():
         told = f"{path} is not there yet"
@@ -98,9 +106,33 @@ def _key_file(settings: Settings) -> Finding | None:
     return Finding("key file", "ok", f"{path} (mode {mode:04o})")
 
 
+async def _bucket(url: str) -> AsyncIterator[Finding]:
+    """Where the address leads, and whether the place can be relied on: before the store is opened,
+    or made. Raises what the probe raises, which says what is wrong better than opening would."""
+    from safepoint.objects.s3 import open_s3  # late: it loads boto3
+
+    objects = await open_s3(url)
+    try:
+        yield Finding("bucket", "ok", objects.whereabouts)
+        await probe(objects, thorough=True)
+        told = "one of racing conditional puts wins, lists are fresh and in order"
+        yield Finding("write access", "ok", told)
+    finally:
+        await objects.close()
+
+
 def _not_made_yet(settings: Settings) -> Finding:
     """A store that does not exist is fine if its folder can be made."""
     folder = folder_of(settings.store)
+    given = (settings.key_file, settings.passphrase, settings.kms_key)
+    if settings.store.startswith(_S3) and given == (None, None, None):
+        return Finding(
+            "store",
+            "failed",
+            f"{settings.store} does not exist yet, and no key is given to make it with",
+            "Set SAFEPOINT_PASSPHRASE, or SAFEPOINT_KEY_FILE to a file that `safepoint keys init` "
+            "made.",
+        )
     if folder is None:
         return Finding("store", "ok", f"{settings.store} does not exist yet; made on first use")
     parent = next(place for place in (folder, *folder.parents) if place.exists())

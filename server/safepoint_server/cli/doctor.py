@@ -22,9 +22,10 @@ EXAMPLES = """\
 examples:
   safepoint doctor                        the default store
   safepoint doctor --store ~/agents       another one; its address is in what is printed
+  safepoint doctor --store s3://bucket    whether a bucket can be relied on, and where it is
   safepoint doctor --json                 for programs
 
-It writes one probe object and deletes it; nothing is left behind.
+It writes probe objects and deletes them; nothing is left behind.
 """
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 from safepoint.errors import OutcomeUnknown, Unavailable, Unsupported
 from safepoint.objects import _s3_listing as listing
@@ -101,6 +102,14 @@ class S3Objects:
     def url(self) -> str:
         """See ObjectStore.url."""
         return self._address.url
+
+    @property
+    def whereabouts(self) -> str:
+        """Bucket, endpoint and region in words, as address, environment and profile come to."""
+        region = self._client.meta.region_name or "none"
+        endpoint = urlsplit(self._client.meta.endpoint_url)
+        at = f"{endpoint.scheme}://{endpoint.netloc}"
+        return f"bucket {self._address.bucket} at {at}, region {region}"
 
     async def put(
         self,
