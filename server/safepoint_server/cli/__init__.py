@@ -14,14 +14,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Results go to standard output, `error:` and `hint:` to standard error.
     """
+    if sys.stdout is None:  # closed by whoever started this
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         code = _run(argv)
         sys.stdout.flush()  # a reader that is gone shows here, not when Python ends
         return code
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        _drop_output()
         return 0
+    except OSError as error:  # what was to be printed goes to a full disk, for example
+        from safepoint_server.cli.exits import Exit
+        from safepoint_server.cli.output import print_error
+
+        _drop_output()
+        print_error(str(error))
+        return Exit.UNAVAILABLE
+
+
+def _drop_output() -> None:
+    """Python would complain again when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: Sequence[str] | None) -> int:

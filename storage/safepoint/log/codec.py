@@ -54,7 +54,7 @@ class Codec:
             raise LimitExceeded(
                 f"the workspace would hold {len(encoded):,} bytes in state and results; "
                 f"the limit is {limit:,}",
-                hint="Keep results short and large data out of the state (as artifacts).",
+                hint="Keep results short, and large data in files of your own, named in the state.",
             )
         data = self._sealed(
             Record(
