@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import stat
 import tempfile
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from safepoint.transfer import (
     import_checkpoint,
     import_workspace,
 )
+from safepoint.transfer.files import whole_folder
 
 pytestmark = pytest.mark.anyio
 
@@ -445,3 +449,39 @@ def test_exported_imported_and_exported_again_it_says_the_same(
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(Path(folder)))
+
+
+async def test_an_export_that_is_cancelled_at_its_end_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moving, removing = threading.Event(), threading.Event()
+    rename, remove = Path.rename, shutil.rmtree
+
+    def slow_rename(self: Path, target: Path) -> Path:
+        moving.set()
+        removing.wait(0.3)  # what a thread might meet
+        return rename(self, target)
+
+    def slow_remove(path: Path, **options: Any) -> None:
+        if path.exists():
+            (path / "0").unlink()
+            removing.set()
+            time.sleep(0.1)
+            remove(path, **options)
+
+    async def export() -> None:
+        async with whole_folder(tmp_path / "out", force=False) as fresh:
+            for number in range(50):
+                (fresh / str(number)).write_text("all")
+            monkeypatch.setattr(Path, "rename", slow_rename)
+            monkeypatch.setattr(shutil, "rmtree", slow_remove)
+
+    exporting = asyncio.create_task(export())
+    while not (moving.is_set() or exporting.done()):
+        await asyncio.sleep(0.01)
+    exporting.cancel()
+    await asyncio.wait({exporting})
+    await asyncio.sleep(0.2)
+    there = tmp_path / "out"
+    assert not there.exists() or len(list(there.iterdir())) == 50
+    assert set(tmp_path.iterdir()) <= {there}

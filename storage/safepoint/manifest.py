@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +48,7 @@ __all__ = ["KeySource", "as_kms_key", "change_slots", "read_manifest", "unlock_s
 
 KIND = "safepoint store"
 ID_BYTES = 16
+_ATTEMPTS = 5
 MAX_SLOTS = 32  # each may cost a passphrase guess of a fifth of a second
 
 
@@ -137,6 +137,8 @@ async def read_manifest(objects: ObjectStore) -> tuple[str, dict[str, Any]] | No
         return None
     data = await objects.get(key)
     if data is None:
+        if await objects.list(MANIFEST_FOLDER) != listed:
+            return await read_manifest(objects)  # another process has just set a stump aside
         raise Damaged(f"{key} is missing, though it was listed", hint="Restore it from a copy.")
     try:
         body = manifest.decode(data, key=key, kind=KIND)
@@ -273,8 +275,24 @@ async def _make(objects: ObjectStore, unlock: Unlock, random: Random) -> StoreKe
 async def _put_ours(
     objects: ObjectStore, key: str, data: bytes, *, after: str | None = None
 ) -> bool:
-    """Put if absent; a put whose answer was lost is looked up. True when the object is ours."""
-    with contextlib.suppress(OutcomeUnknown):
-        if await objects.put(key, data, if_absent=True, after=after):
-            return True
-    return await objects.get(key) == data
+    """Put if absent. True when the object is ours.
+
+    While it is unclear whether it was stored, the same bytes are sent again: what lands late is
+    then settled here, and never met as another's change.
+    """
+    unknown: OutcomeUnknown | None = None
+    for _ in range(_ATTEMPTS):
+        try:
+            if await objects.put(key, data, if_absent=True, after=after):
+                return True
+            found = await objects.get(key)
+        except OutcomeUnknown as error:
+            unknown = error
+            continue
+        except Unavailable:
+            if unknown is None:
+                raise
+            continue
+        if found is not None:
+            return found == data
+    raise unknown or Unavailable(f"{key} cannot be written: it comes and goes", hint="Try again.")

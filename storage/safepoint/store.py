@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 CACHE_BYTES = 256 * 1024 * 1024
+_NAME_CHARS = 200
 
 
 def _utc_now() -> datetime:
@@ -121,12 +122,12 @@ class Store:
             Damaged, Unsupported: its manifest is not what was written, or of a newer format.
         """
         check_pages(pages)
+        actor = _checked_actor(actor, limits := limits or Limits())
         place = await open_place(url, create=create)
-        objects = place.objects
-        source = _source(place, key_file, passphrase, kms_key)
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
-            leaving.push_async_callback(objects.close)
+            leaving.push_async_callback((objects := place.objects).close)
+            source = _source(place, key_file, passphrase, kms_key)
             keys = await _unlock(place, source, create=create)
             heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
@@ -139,8 +140,8 @@ class Store:
             yield cls(
                 Shared(objects, keys, cache, heads, os.urandom, *told),
                 following,
-                actor=actor or default_actor(),
-                limits=limits or Limits(),
+                actor=actor,
+                limits=limits,
                 clock=clock,
                 patience=patience or Patience(),
             )
@@ -189,12 +190,11 @@ class Store:
                 hint="Use a short name for the task, such as 'release-notes'.",
                 code="bad_name",
             )
-        for text in astuple(actor) if actor is not None else ():
-            check_text(text, "actor", limit=self._limits.summary_bytes)
+        actor = self._actor if actor is None else _checked_actor(actor, self._limits)
         return Workspace(
             name,
             self._logs.open(name),
-            actor=actor or self._actor,
+            actor=actor,
             limits=self._limits,
             clock=self._clock,
         )
@@ -283,9 +283,20 @@ def default_actor() -> Actor:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = "unknown"
-    return Actor(
-        user, f"safepoint {__version__}", socket.gethostname(), str(os.getpid()), "library"
-    )
+    user, host = (_as_text(name) for name in (user, socket.gethostname()))
+    return Actor(user, f"safepoint {__version__}", host, str(os.getpid()), "library")
+
+
+def _as_text(name: str) -> str:
+    """Without bytes that are no text, which an environment may hold, and not too long."""
+    return name.encode(errors="replace").decode()[:_NAME_CHARS]
+
+
+def _checked_actor(actor: Actor | None, limits: Limits) -> Actor:
+    """`actor`, or without one this user. Raises InvalidInput or LimitExceeded."""
+    for text in astuple(actor) if actor is not None else ():
+        check_text(text, "actor", limit=limits.summary_bytes)
+    return actor or default_actor()
 
 
 def _memory_of(url: str, keys: StoreKeys) -> str:

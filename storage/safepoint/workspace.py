@@ -257,10 +257,10 @@ class Workspace:
             return NO_CHANGE
         if isinstance(patch, Unset):
             return StateChange(whole=text, size=len(text))
-        return StateChange(patch=patch, size=len(text))
+        return StateChange(patch=text, size=len(text))
 
     async def _existing(self) -> Head:
-        head = await self._log.head()
+        head = await self._log.durable_head()
         if head.version == 0:
             raise NotFound(
                 f"there is no workspace {self.name!r} in this store",

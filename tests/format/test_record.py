@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from safepoint.crypto.envelope import OVERHEAD, Place, seal
+from safepoint.errors import LimitExceeded
 from safepoint.format.delta import MAX_DOCUMENT_BYTES
 from safepoint.format.record import NO_PREVIOUS, Record, is_torn, pack, unpack
 
@@ -66,8 +67,12 @@ def test_a_document_larger_than_any_is_refused_before_it_is_rebuilt() -> None:
 
 
 def test_an_event_larger_than_any_is_refused() -> None:
+    with pytest.raises(LimitExceeded):
+        pack(replace(PLAIN, event={"kind": "x" * 300_000}), overhead=OVERHEAD)
+    at = PACKED.index(b'{"kind"')
+    event = b'{"kind":"%s"}' % (b"x" * 300_000)
     with pytest.raises(ValueError, match="out of range"):
-        unpack(pack(replace(PLAIN, event={"kind": "x" * 300_000}), overhead=OVERHEAD))
+        unpack(PACKED[: at - 4] + len(event).to_bytes(4, "big") + event)
 
 
 @pytest.mark.parametrize("event", [b"[1]", b"{oops}", b'"text"'])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,3 +46,25 @@ def test_it_never_holds_more_than_its_bytes_and_counts_them_right(
         held = {n: found for n in range(1, 6) if (found := cache.get(ONE, n)) is not None}
         assert cache.bytes == sum(map(len, held.values())) <= 16
         assert held.get(version, document) == document
+
+
+def test_threads_may_share_it() -> None:
+    cache, before = DocumentCache(50_000), sys.getswitchinterval()
+
+    def use(seed: int) -> None:
+        some = random.Random(seed)
+        for _ in range(5_000):
+            version = some.randrange(8)
+            if some.random() < 0.5:
+                cache.put(ONE, version, bytes(10_000))
+            else:
+                cache.get(ONE, version)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(use, range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    held = [found for version in range(8) if (found := cache.get(ONE, version)) is not None]
+    assert cache.bytes == sum(map(len, held)) == 50_000

@@ -54,7 +54,7 @@ def test_the_state_is_saved_in_the_same_commit_as_a_checkpoint_of_the_step() -> 
 def test_a_patch_changes_the_state_in_the_same_commit() -> None:
     desk, token = started()
     desk(Save(StateChange(b'{"a":1,"b":2}')))
-    desk(Mark("fetch", fencing_token=token, change=StateChange(patch={"a": None, "c": 3})))
+    desk(Mark("fetch", fencing_token=token, change=StateChange(patch=b'{"a":null,"c":3}')))
     assert desk.document.state == b'{"b":2,"c":3}'
 
 
@@ -70,7 +70,7 @@ def test_without_state_no_checkpoint_is_made() -> None:
         Mark("fetch", result=b"[1]", summary="s"),
         Mark("fetch", "skipped"),
         Mark("fetch", "failed", error="e", retry_after=MINUTE),
-        Mark("fetch", change=StateChange(patch={"a": 1})),
+        Mark("fetch", change=StateChange(patch=b'{"a":1}')),
     ],
     ids=lambda mark: mark.status,
 )
@@ -105,7 +105,7 @@ def test_a_repeat_that_lost_its_token_or_has_a_stale_one_is_still_a_repeat() -> 
         Mark("fetch", "failed", result=b"1"),
         Mark("fetch", result=b"1", summary="s"),
         Mark("fetch", result=b"1", change=StateChange(b"{}")),
-        Mark("fetch", result=b"1", change=StateChange(patch={})),
+        Mark("fetch", result=b"1", change=StateChange(patch=b"{}")),
     ],
     ids=repr,
 )

@@ -10,6 +10,7 @@ import pytest
 from tests.log.desk import Desk
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded
+from safepoint.format.jsontext import encode_json
 from safepoint.log.transitions import Save, StateChange
 from safepoint.model import JSON, Actor, Limits
 
@@ -17,7 +18,7 @@ STATE = StateChange(b'{"page":3,"seen":[1,2]}')
 
 
 def patched(patch: JSON) -> Save:
-    return Save(StateChange(patch=patch))
+    return Save(StateChange(patch=encode_json(patch)))
 
 
 def test_a_save_makes_a_checkpoint_of_the_state() -> None:
@@ -130,7 +131,7 @@ def test_a_repeat_is_told_also_when_it_expected_a_version_that_is_gone_by_now() 
     "other",
     [
         Save(StateChange(b"{}")),
-        Save(StateChange(patch={})),
+        Save(StateChange(patch=b"{}")),
         Save(StateChange()),
         Save(STATE, label="draft"),
         Save(STATE, summary="s"),
@@ -198,7 +199,9 @@ def test_texts_exactly_at_their_limits_are_saved() -> None:
     assert desk.document.version == 1
 
 
-@pytest.mark.parametrize("change", [StateChange(b'"123456789"'), StateChange(patch={"a": "1234"})])
+@pytest.mark.parametrize(
+    "change", [StateChange(b'"123456789"'), StateChange(patch=b'{"a":"1234"}')]
+)
 def test_a_state_over_its_limit_is_refused_whole_or_patched(change: StateChange) -> None:
     desk = Desk(limits=Limits(state_bytes=10))
     with pytest.raises(LimitExceeded, match="the limit is 10"):

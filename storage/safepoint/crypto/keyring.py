@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ _ARGON2ID_FLOOR = {"memory_kib": 19 * 1024, "passes": 2, "lanes": 1}
 _ARGON2ID_CEILING = {"memory_kib": 1024 * 1024, "passes": 16, "lanes": 16}
 _SALT_BYTES = 16
 _stretching = threading.Lock()  # OpenSSL's Argon2 waits for ever when two threads use its lanes
+_WORD = re.compile(r"[A-Za-z0-9-]{1,40}")  # what messages may repeat before a MAC is checked
 _FILE_MARK = "SAFEPOINT-KEY-1-"
 
 
@@ -136,6 +138,14 @@ class Passphrase:
                 hint="Use several random words.",
                 code="weak_passphrase",
             )
+        try:
+            self.words.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(
+                "the passphrase is not Unicode text",
+                hint="Give it as UTF-8.",
+                code="bad_passphrase",
+            ) from None
 
     def new_kek(self, store_id: bytes, *, random: Random) -> tuple[dict[str, Any], bytes]:
         """See Unlock.new_kek."""
@@ -220,8 +230,11 @@ def open_slots(slots: list[dict[str, Any]], unlock: Unlock, store_id: bytes) -> 
 def slots_of(manifest: dict[str, Any]) -> tuple[KeySlot, ...]:
     """The slots as listed. Raises Damaged for what is none."""
     try:
+        for slot in manifest["slots"]:
+            if not (_WORD.fullmatch(slot["id"]) and _WORD.fullmatch(slot["kind"])):
+                raise _no_slot()
         return tuple(
-            KeySlot(s["id"], s["kind"], s["label"], datetime.fromisoformat(s["created_at"]))
+            KeySlot(s["id"], s["kind"], str(s["label"]), datetime.fromisoformat(s["created_at"]))
             for s in manifest["slots"]
         )
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from safepoint.errors import LimitExceeded
 from safepoint.format.delta import MAX_DOCUMENT_BYTES
 
 __all__ = ["COMMIT_ID_BYTES", "NO_PREVIOUS", "Record", "is_torn", "pack", "unpack"]
@@ -23,7 +24,7 @@ NO_PREVIOUS = bytes(32)
 SECTOR_BYTES = 512
 _TAG_BYTES = 16
 _FIXED = struct.Struct(">QQQQ16s32s32sI")
-_MAX_EVENT_BYTES = 256 * 1024
+MAX_EVENT_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Record:
 
 
 def pack(record: Record, *, overhead: int) -> bytes:
-    """The bytes to seal; `overhead` is what sealing adds.
+    """The bytes to seal; `overhead` is what sealing adds. Raises LimitExceeded when the event is
+    larger than `unpack` takes.
 
     A sealed record is never a whole number of disk sectors long, so that a file cut at a sector by
     a power loss cannot be taken for one (see `is_torn`).
@@ -50,6 +52,12 @@ def pack(record: Record, *, overhead: int) -> bytes:
     event = orjson.dumps(record.event)
     if (overhead + _FIXED.size + len(event) + len(record.delta)) % SECTOR_BYTES == 0:
         event += b" "
+    if len(event) > MAX_EVENT_BYTES:
+        raise LimitExceeded(
+            f"the texts about this change have {len(event):,} bytes; "
+            f"the limit is {MAX_EVENT_BYTES:,}",
+            hint="Shorten labels, names and the actor.",
+        )
     fixed = _FIXED.pack(
         record.version,
         record.at_ms,
@@ -71,7 +79,7 @@ def unpack(data: bytes) -> Record:
         data
     )
     end = _FIXED.size + event_length
-    if event_length > _MAX_EVENT_BYTES or end > len(data) or length > MAX_DOCUMENT_BYTES:
+    if event_length > MAX_EVENT_BYTES or end > len(data) or length > MAX_DOCUMENT_BYTES:
         raise ValueError("a length in the record's header is out of range")
     event = orjson.loads(data[_FIXED.size : end])
     if not isinstance(event, dict):

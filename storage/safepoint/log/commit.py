@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from safepoint.errors import OutcomeUnknown, SafepointError, Unavailable
+from safepoint.errors import LimitExceeded, OutcomeUnknown, SafepointError, Unavailable
 from safepoint.format.document import Document
 from safepoint.format.keys import base_of, keys_key, log_key
 from safepoint.log.codec import Sealed
@@ -27,7 +27,6 @@ from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
 from safepoint.log.transitions.base import Command, Context, Outcome
 from safepoint.model import Actor, Limits
-from safepoint.objects.base import MakesDurable
 
 __all__ = ["Committed", "Committer", "Patience"]
 
@@ -91,7 +90,13 @@ class Committer:
                     if fresh:
                         raise
                 if outcome is not None and outcome.document is not None:
-                    sealed = await self._seal(head, outcome, actor)
+                    try:
+                        sealed = await self._seal(head, outcome, actor)
+                    except LimitExceeded:
+                        if fresh:
+                            raise
+                        head, fresh = await self._log.head(), True
+                        continue
                     if await self._put(sealed, head, outcome.event or {}):
                         done = self._done(sealed, outcome.document)
                         return Committed(outcome.reply, done, done.size, conflicts)
@@ -105,7 +110,7 @@ class Committer:
                         )
                     await _back_off(conflicts)
                 elif outcome is not None and fresh:
-                    await self._make_durable(head)
+                    await self._log.make_durable(head)
                     return Committed(outcome.reply, head, 0, conflicts)
                 head, fresh = await self._log.head(), True
 
@@ -118,13 +123,6 @@ class Committer:
         for command in commands:
             context = replace(self._context(head, actor), version=document.version + 1)
             document = command(document, context).document or document
-
-    async def _make_durable(self, head: Head) -> None:
-        """What is told of a version must not vanish with the power: another process may have
-        written it without having synced it yet."""
-        objects = self._log.shared.objects
-        if head.version and isinstance(objects, MakesDurable):
-            await objects.make_durable(log_key(self._log.name, head.version))
 
     def _context(self, head: Head, actor: Actor) -> Context:
         now_ms = int(self._clock().timestamp() * 1000)
@@ -221,6 +219,7 @@ class Committer:
         log.shared.seen.note(log.name, document.version)
         digest, size = hashlib.sha256(sealed.data).digest(), len(sealed.data)
         head = Head(document, digest, size, len(sealed.encoded))
+        log.note_durable(head)
         log.shared.committed(log, head)
         return log.remember(head)
 

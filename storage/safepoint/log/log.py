@@ -32,7 +32,7 @@ from safepoint.log.codec import Codec
 from safepoint.log.keys import StoreKeys, WorkspaceKeys, open_manifest
 from safepoint.log.seen import SeenHeads
 from safepoint.log.stump import set_aside_stump
-from safepoint.objects.base import ObjectStore
+from safepoint.objects.base import MakesDurable, ObjectStore
 
 __all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "newest_version", "off_loop"]
 
@@ -90,6 +90,7 @@ class Log:
         self.shared = shared
         self.codec: Codec | None = None
         self._head: Head | None = None
+        self._durable = 0  # the newest version known to survive a power loss
 
     async def head(self) -> Head:
         """The newest version, as of no earlier than this call.
@@ -110,6 +111,25 @@ class Log:
                 return self.remember(head)
             head = following
         return await self._cold()
+
+    async def durable_head(self) -> Head:
+        """`head`, safe to tell: another process may have written it without having synced it yet.
+
+        Raises what `head` raises; Unavailable also when it cannot be made durable.
+        """
+        head = await self.head()
+        await self.make_durable(head)
+        return head
+
+    async def make_durable(self, head: Head) -> None:
+        """What is told of a version must not vanish with the power."""
+        objects = self.shared.objects
+        if head.version > self._durable and isinstance(objects, MakesDurable):
+            await objects.make_durable(log_key(self.name, head.version))
+            self.note_durable(head)
+
+    def note_durable(self, head: Head) -> None:
+        self._durable = max(self._durable, head.version)
 
     @property
     def weight(self) -> int:
@@ -210,17 +230,24 @@ class Log:
         document = await off_loop(len(encoded), codec.decode, version, encoded)
         return Head(document, hashlib.sha256(data).digest(), len(data), len(encoded))
 
-    async def _cold(self) -> Head:
+    async def _cold(self, *, again: bool = True) -> Head:
         """The newest version from nothing, in two round trips: list, then fetch in parallel."""
         version, generations = await asyncio.gather(
             newest_version(self.shared.objects, log_folder(self.name)),
             self.shared.objects.list(keys_folder(self.name)),
         )
+        if version and not generations:  # perhaps made between the two answers
+            generations = await self.shared.objects.list(keys_folder(self.name))
         chain = chain_of(version) if version else ()
-        _, fetched = await asyncio.gather(
-            self._load_keys(generations, may_set_aside=not version),
-            asyncio.gather(*(self._fetch(one) for one in chain)),
-        )
+        try:
+            _, fetched = await asyncio.gather(
+                self._load_keys(generations, may_set_aside=not version),
+                asyncio.gather(*(self._fetch(one) for one in chain)),
+            )
+        except Damaged:
+            if again:  # another process may just have set a stump aside
+                return await self._cold(again=False)
+            raise
         if version == 0:
             return await self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0))
         if self.codec is None:
@@ -253,6 +280,8 @@ class Log:
             return
         data = await shared.objects.get(key)
         if data is None:
+            if key not in await shared.objects.list(keys_folder(self.name)):
+                return  # another process has just set its stump aside
             raise Damaged(
                 f"{key} is missing, though it was listed",
                 hint="Restore it from a copy of the store.",

@@ -108,7 +108,9 @@ async def whole_folder(target: Path, *, force: bool) -> AsyncIterator[Path]:
         fresh = Path(await asyncio.to_thread(_make_beside, target))
         try:
             yield fresh
-            await asyncio.to_thread(_move, fresh, target)
+            old = _move(fresh, target)  # not in a thread: cancelled, it would race with `rmtree`
+            if old is not None:
+                await asyncio.to_thread(shutil.rmtree, old, ignore_errors=True)
         finally:
             await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
     except Unavailable:
@@ -144,19 +146,24 @@ def _make_beside(target: Path) -> str:
     return tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent)
 
 
-def _move(fresh: Path, target: Path) -> None:
+def _move(fresh: Path, target: Path) -> Path | None:
+    """Put it in its place; the folder with what was there before, to be removed."""
     if not target.exists():
         fresh.rename(target)
-        return
+        return None
     old = Path(_make_beside(target))
-    target.rename(old / "old")
+    try:
+        target.rename(old / "old")
+    except OSError:
+        old.rmdir()
+        raise
     try:
         fresh.rename(target)
     except OSError:
         (old / "old").rename(target)
+        old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    return old
 
 
 def with_kind(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:

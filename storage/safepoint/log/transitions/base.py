@@ -13,7 +13,7 @@ from safepoint.format.document import STATE, CheckpointEntry, Document
 from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.format.keys import index_in_block
 from safepoint.log.patch import merge_patch
-from safepoint.model import JSON, UNSET, Actor, Limits, Unset
+from safepoint.model import Actor, Limits
 
 __all__ = [
     "NO_CHANGE",
@@ -61,27 +61,28 @@ class Command(Protocol[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A new state as JSON bytes, or an RFC 7396 merge patch to the present one, or neither.
+    """A new state, or an RFC 7396 merge patch to the present one, or neither; as JSON bytes, which
+    nobody can change while the command waits for its turn.
 
     `size` is how many bytes of JSON were given: a large change is worked on off the event loop.
     """
 
     whole: bytes | None = None
-    patch: JSON | Unset = UNSET
+    patch: bytes | None = None
     size: int = 0
 
     @property
     def given(self) -> bool:
-        return self.whole is not None or not isinstance(self.patch, Unset)
+        return self.whole is not None or self.patch is not None
 
     def apply(self, document: Document, limits: Limits) -> Document:
         """The document with the new state in it. Raises InvalidInput or LimitExceeded."""
         state = self.whole
         if state is None:
-            if isinstance(self.patch, Unset):
+            if self.patch is None:
                 return document
             present = {} if document.state is None else decode_json(document.state)
-            patched = merge_patch(present, self.patch)
+            patched = merge_patch(present, decode_json(self.patch))
             state = encode_json(patched, max_depth=limits.depth)
         if len(state) > limits.state_bytes:
             raise LimitExceeded(

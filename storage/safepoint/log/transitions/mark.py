@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from safepoint.format.document import Document, StepEntry, result_region
-from safepoint.format.jsontext import encode_json
 from safepoint.log.progress import FINISHED, next_step, progress
 from safepoint.log.transitions.base import (
     NO_CHANGE,
@@ -21,7 +20,7 @@ from safepoint.log.transitions.base import (
     fingerprint,
     when,
 )
-from safepoint.model import Marked, StepStatus, Unset
+from safepoint.model import Marked, StepStatus
 
 __all__ = ["Mark"]
 
@@ -152,11 +151,10 @@ class Mark:
         return regions
 
     def _fingerprint(self) -> str:
-        patch = self.change.patch
         return fingerprint(
             self.result or b"",
             self.change.whole or b"",
-            b"" if isinstance(patch, Unset) else encode_json(patch),
+            self.change.patch or b"",
             (self.status, self.error, self.retryable, self.retry_after, self.summary),
         )
 

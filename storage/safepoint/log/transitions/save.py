@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from safepoint.errors import Conflict, InvalidInput
 from safepoint.format.document import CheckpointEntry, Document, RequestEntry
-from safepoint.format.jsontext import encode_json
 from safepoint.log.transitions.base import (
     Context,
     Outcome,
@@ -16,7 +15,7 @@ from safepoint.log.transitions.base import (
     checkpoint,
     fingerprint,
 )
-from safepoint.model import CheckpointKind, Unset
+from safepoint.model import CheckpointKind
 
 __all__ = ["Save", "SaveReply"]
 
@@ -100,10 +99,9 @@ class Save:
             )
 
     def _fingerprint(self) -> str:
-        patch = self.change.patch
         return fingerprint(
             self.change.whole or b"",
-            b"" if isinstance(patch, Unset) else encode_json(patch),
+            self.change.patch or b"",
             (self.label, self.summary, self.next_action, self.kind, self.step),
         )
 
