@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.pages.markup import Markup
 from tests.pages.values import HOSTILE, at, root_page, workspace_page
 
-from safepoint.pages import RootPage, render_root, render_workspace
+from safepoint.pages import CheckpointRow, RootPage, render_root, render_workspace
 from safepoint.pages.html import duration, href, plain, size
 
 SAFE_TAGS = Markup(render_workspace(workspace_page("name"))).tags
@@ -86,6 +87,21 @@ def test_without_names_the_columns_of_names_are_left_out() -> None:
     assert page.rows[5] == ["Version", "Saved (UTC)", "Kind", "State"]
     assert "Step 3: running" in page.text
     assert "SAFEPOINT_PAGES=full" in page.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.003, "08:00:00.00"), (0.9, "08:00:00.15"), (60, "08:00:10<")]
+)
+def test_times_on_the_axis_can_be_told_apart(seconds: float, told: str) -> None:
+    points = [
+        CheckpointRow(version, at(seconds * part), False, 1, None, None, None)
+        for version, part in ((1, 0), (2, 0.5), (3, 1))
+    ]
+    page = replace(workspace_page("trip"), steps=(), checkpoints=tuple(points))
+    figure = render_workspace(page).decode().partition('<svg class="time"')[2]
+    ticks = re.findall(r'y="32">([^<]*<)', figure)
+    assert len(set(ticks)) == len(ticks) > 2
+    assert any(tick.startswith(told) for tick in ticks)
 
 
 def test_every_picture_says_in_words_what_it_shows() -> None:

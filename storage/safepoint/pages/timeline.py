@@ -79,13 +79,19 @@ def _bar_of(row: StepRow, now: datetime) -> _Bar:
 def _grid(axis: Axis, bottom: int) -> str:
     parts = [f'<clipPath id="names"><path d="M0 0H{_LEFT - 6}V{bottom}H0z"/></clipPath>']
     parts += [_gap(gap.left, gap.right, gap.end - gap.start, bottom) for gap in axis.gaps]
-    day = ""
-    for time, place in axis.ticks():
+    ticks = axis.ticks()
+    fine = len({int(time) for time, _ in ticks}) < len(ticks)  # several in one second
+    day = told = ""
+    for time, place in ticks:
         at = datetime.fromtimestamp(time, UTC)
         today = f"{at:%Y-%m-%d}"
+        clock = at.time().isoformat("milliseconds" if fine else "seconds")
+        if (today, clock) == (day, told):
+            continue
+        told = clock
         parts.append(
             f'<line class="grid" x1="{place:.1f}" y1="{_TOP - 8}" x2="{place:.1f}" y2="{bottom}"/>'
-            f'<text x="{place:.1f}" y="32">{at:%H:%M:%S}</text>'
+            f'<text x="{place:.1f}" y="32">{clock}</text>'
         )
         if today != day:
             parts.append(f'<text class="label" x="{place:.1f}" y="16">{today}</text>')
