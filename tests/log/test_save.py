@@ -204,8 +204,9 @@ def test_texts_exactly_at_their_limits_are_saved() -> None:
 )
 def test_a_state_over_its_limit_is_refused_whole_or_patched(change: StateChange) -> None:
     desk = Desk(limits=Limits(state_bytes=10))
-    with pytest.raises(LimitExceeded, match="the limit is 10"):
+    with pytest.raises(LimitExceeded, match="the limit is 10") as refused:
         desk(Save(change))
+    assert "files of your own" in refused.value.hint
     desk(Save(StateChange(b'"12345678"')))
 
 

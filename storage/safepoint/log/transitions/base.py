@@ -87,8 +87,8 @@ class StateChange:
         if len(state) > limits.state_bytes:
             raise LimitExceeded(
                 f"the state has {len(state):,} bytes; the limit is {limits.state_bytes:,}",
-                hint="Keep large or finished parts out of the state: save files as artifacts, "
-                "results with mark_step_done, and only what is needed to go on in the state.",
+                hint="Keep large or finished parts out of the state: put them into files of your "
+                "own, and into the state their names and what is needed to go on.",
             )
         digest = hashlib.sha256(state).hexdigest()
         regions = {STATE: state, **{n: d for n, d in document.regions.items() if n != STATE}}
