@@ -82,7 +82,7 @@ def make_key_file(path: Path, *, random: Random) -> KeyFile:
             try:
                 os.link(fresh, path)
             except FileExistsError:
-                return read_key_file(path)
+                key = read_key_file(path)
         finally:
             fresh.unlink()
         _sync_folder(path.parent)

@@ -10,6 +10,7 @@ from safepoint.errors import Conflict, InvalidInput, NotFound
 from safepoint.format.document import CheckpointEntry, Document, StepEntry, result_region
 from safepoint.format.jsontext import decode_json
 from safepoint.format.keys import block_of, last_of_block
+from safepoint.format.record import Record
 from safepoint.log.log import Log
 from safepoint.log.progress import idempotency_key, status_of
 from safepoint.log.transitions.base import when
@@ -19,6 +20,7 @@ __all__ = ["Listing", "check_limit"]
 
 MAX_LIMIT = 1000
 _EXPLAINED = 10
+_RECORDS_AT_ONCE = 32
 
 
 def check_limit(limit: int) -> None:
@@ -112,16 +114,12 @@ class Listing:
             block -= 1
 
     async def _events(self, versions: range) -> tuple[Event, ...]:
-        opened = await asyncio.gather(*(self._log.record(version) for version in versions))
-        events = []
-        for record, size in opened:
-            detail = dict(record.event)
-            actor = detail.pop("actor", {})
-            kind = str(detail.pop("kind", "unknown"))
-            known = {"name": "", **actor} if isinstance(actor, dict) else {"name": ""}
-            events.append(
-                Event(record.version, when(record.at_ms), kind, detail, Actor(**known), size)  # type: ignore[arg-type]
-            )
+        """A few records at once: each may hold a large state, of which nothing is shown."""
+        events: list[Event] = []
+        for first in range(0, len(versions), _RECORDS_AT_ONCE):
+            some = versions[first : first + _RECORDS_AT_ONCE]
+            opened = await asyncio.gather(*(self._log.record(version) for version in some))
+            events += [_event(record, size) for record, size in opened]
         return tuple(events)
 
     def _step(self, document: Document, name: str, entry: StepEntry, now_ms: int) -> Step:
@@ -145,6 +143,14 @@ class Listing:
             retry_at=None if entry.retry_ms is None else when(entry.retry_ms),
             summary=entry.summary,
         )
+
+
+def _event(record: Record, size: int) -> Event:
+    detail = dict(record.event)
+    actor = detail.pop("actor", {})
+    kind = str(detail.pop("kind", "unknown"))
+    known = {"name": "", **actor} if isinstance(actor, dict) else {"name": ""}
+    return Event(record.version, when(record.at_ms), kind, detail, Actor(**known), size)  # type: ignore[arg-type]
 
 
 def _info(entry: CheckpointEntry) -> CheckpointInfo:

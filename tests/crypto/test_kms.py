@@ -276,3 +276,22 @@ async def test_a_key_that_is_given_is_the_only_one_that_is_tried(arn: str, tmp_p
     with pytest.raises(InvalidInput, match="a passphrase and a KMS key"):
         async with Store.open(objects, passphrase="correct horse", kms_key=arn):
             pass
+
+
+def test_an_alias_opens_no_slot_of_another_account() -> None:
+    class Anybody:
+        def generate_data_key(self, **parameters: Any) -> dict[str, Any]:
+            return {"CiphertextBlob": b"x", "KeyId": parameters["KeyId"], "Plaintext": bytes(32)}
+
+        def decrypt(self, **parameters: Any) -> dict[str, Any]:
+            return {"Plaintext": bytes(32)}
+
+    def key(account: str, name: str) -> KmsKey:
+        arn = f"arn:aws:kms:eu-central-1:{account}:{name}"
+        return KmsKey(arn, client_for=lambda region: Anybody())
+
+    theirs, store_id = key("9" * 12, "key/theirs"), bytes(16)
+    slot = add_slot(theirs, bytes(32), store_id, label="", at="2026-01-01", random=os.urandom)
+    assert open_slots([slot], key("9" * 12, "alias/a"), store_id) == bytes(32)
+    with pytest.raises(WrongKey):
+        open_slots([slot], key("1" * 12, "alias/a"), store_id)

@@ -252,3 +252,26 @@ async def test_a_change_of_slots_without_an_answer_may_have_happened(place: Plac
         with pytest.raises(OutcomeUnknown):
             await store._add_slot(KEY, "again")
         silent.silent = False
+
+
+async def test_a_long_history_is_read_a_few_records_at_once(place: Place) -> None:
+    class Together(Wrapper):
+        now = most = 0
+
+        async def around(self, operation: Operation, act: Callable[[], Awaitable[T]]) -> T:
+            self.now += operation.verb == "get"
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            try:
+                return await act()
+            finally:
+                self.now -= operation.verb == "get"
+
+    together = Together(place.objects)
+    async with place.process(together) as store:
+        work = store.workspace("work")
+        for n in range(100):
+            await work.save(n)
+        page = await work.history(limit=100)
+        assert [event.version for event in page.items] == list(range(100, 0, -1))
+        assert together.most <= 32

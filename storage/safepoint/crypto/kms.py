@@ -41,9 +41,10 @@ class KmsClient(Protocol):
 class KmsKey:
     """See Unlock. A slot holds a random key that only KMS can unwrap, for this store alone.
 
-    With `arn`, slots of that key only: nobody who can write to the store can then have it opened by
-    a key of his own. Without, the slot says which key it is. An alias serves to make a slot; the
-    slot names the key itself. `client_for` gives the client for the region that it is given.
+    With `arn`, slots of that key only, or with an alias of keys of its account and region: nobody
+    who can write to the store can then have it opened by a key of his own. Without, the slot says
+    which key it is. An alias serves to make a slot; the slot names the key itself. `client_for`
+    gives the client for the region that it is given.
     """
 
     kind: ClassVar[str] = KMS
@@ -78,7 +79,7 @@ class KmsKey:
         blob = base64.b64decode(slot["kms"]["ciphertext"], validate=True)
         if not isinstance(arn, str) or not _ARN.fullmatch(arn) or len(blob) > _MAX_BLOB_BYTES:
             raise ValueError("no slot of KMS")
-        if self.arn is not None and ":key/" in self.arn and arn != self.arn:
+        if self.arn is not None and not _may_mean(self.arn, arn):
             raise WrongKey(
                 f"the store is opened by the KMS key {arn}, not by {self.arn}",
                 hint="If that is not your key, somebody has put another store here. Otherwise "
@@ -134,6 +135,14 @@ def _region(arn: str) -> str:
             code="bad_kms_arn",
         )
     return found[1]
+
+
+def _may_mean(given: str, arn: str) -> bool:
+    """Whether the key `arn` may be the one given. What an alias means is known to KMS alone, but it
+    is a key of the same account and region."""
+    if ":key/" in given:
+        return arn == given
+    return arn.rpartition(":")[0] == given.rpartition(":")[0]
 
 
 def _checked(answer: dict[str, Any]) -> bytes:
