@@ -21,14 +21,12 @@ from safepoint import Store, Unsupported
 from safepoint.objects.base import ObjectStore
 from safepoint.testing.contract import ObjectStoreContract
 
-PROGRAMS = os.environ.get("CEPH_PROGRAMS")
-
-pytestmark = pytest.mark.skipif(not PROGRAMS, reason="`make test-ceph` runs it")
+PROGRAMS = Path(os.environ["CEPH_PROGRAMS"])
 
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[S3Server]:
-    with ceph(Path(PROGRAMS or "").absolute()) as server:
+    with ceph(PROGRAMS.absolute()) as server:
         yield server
 
 

@@ -104,7 +104,7 @@ def passed_on(calls: list[Call]) -> int:
 
 
 def test_eight_processes_on_the_fake_share_one_history(fake: Bucket) -> None:
-    check(fake, writers=8, turns=25 if CAMPAIGN == 1 else TURNS)
+    check(fake, writers=8, turns=15 if CAMPAIGN == 1 else TURNS)
 
 
 def test_four_processes_on_the_real_server_share_one_history(real: Bucket) -> None:

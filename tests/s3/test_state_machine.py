@@ -88,7 +88,7 @@ def test_a_random_history_over_a_troubled_line_is_that_of_a_plain_model(
     run_state_machine_as_test(
         lambda: S3Machine(ministack_server, direct, proxied, proxy),
         settings=settings(
-            max_examples=8 * CAMPAIGN,
+            max_examples=6 * CAMPAIGN,
             stateful_step_count=12,
             deadline=None,
             phases=[Phase.reuse, Phase.generate],  # to shrink a failure would take long
