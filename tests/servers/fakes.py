@@ -22,6 +22,7 @@ def ministack(folder: Path) -> Iterator[S3Server]:
         "SERVICES": "s3,kms",
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
+        "TMPDIR": str(folder),  # for its process id
     }
     server = S3Server(f"http://127.0.0.1:{port}")
     with _running(ServerProcess([installed("ministack")], folder / "log", environ), port):
