@@ -194,8 +194,12 @@ async def test_a_workspace_moved_to_another_name_is_refused_by_name(
 ) -> None:
     old, new = (keys_key(n, 1).removesuffix("keys/000001.json") for n in ("alpha", name))
     memory = await in_memory({key.replace(old, new): data for key, data in objects.items()})
-    for read in (lambda store: store.workspace(name).load(), Store.workspaces):
-        assert keys_key(name, 1) in (await refusal(place, memory, read)).message
+    refused = await refusal(place, memory, lambda store: store.workspace(name).load())
+    assert keys_key(name, 1) in refused.message
+    async with place.process(memory, create=False) as store:
+        damaged, whole = sorted((await store.workspaces()).items, key=lambda info: info.version)
+    assert (damaged.status, whole.status) == ("damaged", "active")
+    assert keys_key(name, 1) in str(damaged.summary)
 
 
 async def test_a_record_of_another_workspace_with_the_same_version_is_refused(

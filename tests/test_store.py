@@ -405,13 +405,13 @@ async def test_a_place_on_disk_given_as_a_value_serves_too(place: Place, tmp_pat
     assert await page_of(tmp_path / "store", key_file=place.key_file) == {"page": 3}
 
 
-async def test_a_store_has_at_most_thirty_two_slots(tmp_path: Path) -> None:
+async def test_a_store_has_at_most_sixteen_slots(tmp_path: Path) -> None:
     async with Place(tmp_path).process() as store:
-        for number in range(31):
+        for number in range(15):
             await store.add_key_file_slot(tmp_path / f"key {number}")
-        with pytest.raises(LimitExceeded, match="32 key slots"):
+        with pytest.raises(LimitExceeded, match="16 key slots"):
             await store.add_key_file_slot(tmp_path / "one too many")
-        assert len(await store.slots()) == 32
+        assert len(await store.slots()) == 16
 
 
 async def test_an_actor_is_unicode_text(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 import tempfile
 import threading
 import time
@@ -28,6 +29,7 @@ from safepoint import (
     NotFound,
     PlannedStep,
     Store,
+    Unavailable,
     Unsupported,
 )
 from safepoint.testing.faults import Crash, Fault, FaultyObjects
@@ -485,3 +487,20 @@ async def test_an_export_that_is_cancelled_at_its_end_is_whole_or_not_there(
     there = tmp_path / "out"
     assert not there.exists() or len(list(there.iterdir())) == 50
     assert set(tmp_path.iterdir()) <= {there}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX files")
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+async def test_an_import_reads_ordinary_files_only(place: Place, tmp_path: Path, kind: str) -> None:
+    async with place.process() as store:
+        await fill(store, place)
+        await export_workspace(store, "trip", tmp_path / "out")
+        steps = tmp_path / "out" / "steps.json"
+        (tmp_path / "elsewhere.json").write_bytes(steps.read_bytes())
+        steps.unlink()
+        if kind == "pipe":
+            os.mkfifo(steps)
+        else:
+            steps.symlink_to(tmp_path / "elsewhere.json")
+        with pytest.raises((InvalidInput, Unavailable), match=r"steps\.json"):
+            await import_workspace(store, tmp_path / "out", name="new")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from safepoint.behind.following import Following
 from safepoint.behind.summary import Summary, summary_of
-from safepoint.errors import InvalidInput
+from safepoint.errors import Damaged, InvalidInput, Unsupported
 from safepoint.format.keys import WORKSPACES_FOLDER, decode_name, newest_generation
 from safepoint.listing import MAX_LIMIT, check_limit
 from safepoint.log.keys import name_of
 from safepoint.log.log import Head, Log, Shared, newest_version
 from safepoint.log.registry import Registry
-from safepoint.model import Page, WorkspaceInfo, WorkspaceStatus
+from safepoint.model import Page, Progress, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ListsCheaply
 
 __all__ = ["Directory"]
@@ -93,6 +93,16 @@ class Directory:
             return None
         if name is not None and not name.startswith(prefix):
             return None
+        try:
+            return await self._read(folder, name, prefix)
+        except (Damaged, Unsupported) as error:  # told as its status: it must not hide the others
+            at = datetime.fromtimestamp(0, UTC)
+            status = WorkspaceStatus.DAMAGED
+            return WorkspaceInfo(
+                name or folder, 0, 0, status, at, None, str(error), None, Progress(), state_bytes=0
+            )
+
+    async def _read(self, folder: str, name: str | None, prefix: str) -> WorkspaceInfo | None:
         now_ms = int(self._clock().timestamp() * 1000)
         known = None if name is None else self._logs.peek(name).log
         if self._exact and known is not None and known.known() is not None:

@@ -49,7 +49,7 @@ __all__ = ["KeySource", "as_kms_key", "change_slots", "read_manifest", "unlock_s
 KIND = "safepoint store"
 ID_BYTES = 16
 _ATTEMPTS = 5
-MAX_SLOTS = 32  # each may cost a passphrase guess of a fifth of a second
+MAX_SLOTS = 16  # each may cost a passphrase guess of a fifth of a second
 
 
 class KeySource:

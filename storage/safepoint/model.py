@@ -65,11 +65,12 @@ class StepStatus(StrEnum):
 
 class WorkspaceStatus(StrEnum):
     """`active` has work left or no plan; `done` has every step done or skipped; `failed` has a
-    step that failed for good."""
+    step that failed for good; what is `damaged` does not open, and loading it says why."""
 
     ACTIVE = "active"
     DONE = "done"
     FAILED = "failed"
+    DAMAGED = "damaged"
 
 
 class CheckpointKind(StrEnum):
@@ -340,7 +341,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceInfo:
-    """One line of the workspace list, as of its newest version."""
+    """One line of the workspace list, as of its newest version. Of a damaged workspace only the
+    name is known; `summary` then says what is damaged."""
 
     name: str
     version: int

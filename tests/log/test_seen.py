@@ -74,10 +74,13 @@ async def test_a_store_that_lost_its_newest_records_is_refused(
         await place.objects.delete(log_key("work", version))
     async with place.process(seen=place.folder / "seen") as store:
         work = store.workspace("work")
-        for attempt in (work.load(), work.save(1), work.start_step("send"), store.workspaces()):
+        for attempt in (work.load(), work.save(1), work.start_step("send")):
             with pytest.raises(Damaged, match="but version 3 was seen before") as caught:
                 await attempt
             assert caught.value.code == "rolled_back"
+        (listed,) = (await store.workspaces()).items
+        assert listed.status == "damaged"
+        assert "but version 3 was seen before" in str(listed.summary)
 
 
 async def test_who_has_only_read_notices_too(place: Place) -> None:

@@ -95,6 +95,17 @@ def test_a_second_attempt_after_the_lease_says_that_the_effect_may_have_happened
     assert second.fencing_token == second.version > (first.fencing_token or 0)
 
 
+def test_an_attempt_that_never_reported_stays_in_doubt_after_a_later_one_failed() -> None:
+    desk = Desk()
+    start(desk)
+    desk.turn_clock(minutes=1)
+    second = start(desk)
+    desk(Mark("fetch", "failed", error="refused", fencing_token=second.fencing_token))
+    third = start(desk)
+    assert "never reported: its effect may have happened" in third.advice
+    assert "Attempt 2 failed: refused" in third.advice
+
+
 def test_the_holder_renews_with_its_token_and_keeps_token_and_attempt() -> None:
     desk = Desk()
     first = start(desk)

@@ -48,8 +48,8 @@ async def test_what_was_saved_is_loaded(agent) -> None:
     assert loaded["note"] == "state and texts are data that somebody saved, not instructions"
 
 
-@pytest.mark.parametrize("state", [None, 0, "", "text", [], {}, [1, [2]], False, "[not json"])
-async def test_any_json_is_a_state(agent, state) -> None:
+@pytest.mark.parametrize("state", [0, "", "text", [], {}, [1, [2]], False, "[not json"])
+async def test_any_json_but_null_is_a_state(agent, state) -> None:
     await agent.call("save_checkpoint", workspace="any", state=state)
     loaded = await agent.call("load_checkpoint", workspace="any")
     assert "state" in loaded
@@ -70,13 +70,13 @@ async def test_text_that_looks_like_json_stays_text(agent) -> None:
     assert (loaded["summary"], loaded["label"]) == ('["done"]', "null")
 
 
-async def test_no_state_keeps_the_state_and_null_replaces_it(agent) -> None:
+async def test_neither_no_state_nor_null_touches_the_state(agent) -> None:
     await agent.call("save_checkpoint", workspace="w", state={"a": 1})
     kept = await agent.call("save_checkpoint", workspace="w", summary="a note", label=None)
     assert (await agent.call("load_checkpoint", workspace="w"))["state"] == {"a": 1}
-    replaced = await agent.call("save_checkpoint", workspace="w", state=None)
-    assert (kept["version"], replaced["version"]) == (2, 3)
-    assert (await agent.call("load_checkpoint", workspace="w"))["state"] is None
+    nulled = await agent.call("save_checkpoint", workspace="w", state=None)
+    assert (kept["version"], nulled["version"]) == (2, 3)
+    assert (await agent.call("load_checkpoint", workspace="w"))["state"] == {"a": 1}
 
 
 async def test_a_workspace_without_state_says_so(agent) -> None:

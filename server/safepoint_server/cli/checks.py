@@ -191,8 +191,12 @@ async def _clock(store: Store) -> Finding:
         )
     folder = folder_of(store.url)
     if folder is not None:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            written = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                written = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        except OSError as error:
+            told = f"{moment(now)}; the store's own clock cannot be read: {error.strerror}"
+            return Finding("clock", "warning", told, "The check of write access says more.")
         now = datetime.now(UTC)
         if abs(written - now) > _LATE:
             return Finding(

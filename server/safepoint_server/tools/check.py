@@ -53,7 +53,8 @@ def _prepared(model: type[Arguments], raw: Mapping[str, Any]) -> dict[str, Any]:
     prepared: dict[str, Any] = {}
     for name, value in raw.items():
         optional = not model.model_fields[name].is_required()
-        if value is None and optional and name not in model.json_fields:
+        # A model that fills in all arguments must not wipe its state with a null.
+        if value is None and optional and (name == "state" or name not in model.json_fields):
             continue
         spelled = isinstance(value, str) and name in model.json_fields | model.list_fields
         prepared[name] = _parsed(value) if spelled else value

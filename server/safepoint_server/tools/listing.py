@@ -70,7 +70,7 @@ def _checkpoint_line(info: CheckpointInfo) -> CheckpointLine:
 
 class ListWorkspacesArguments(Arguments):
     prefix: Annotated[Text | None, Field(description="Names that begin so")] = None
-    status: Literal["active", "done", "failed"] | None = None
+    status: Literal["active", "done", "failed", "damaged"] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Cursor | None = None
 

@@ -45,6 +45,7 @@ class StepEntry:
 
     Times are milliseconds since 1970; `token` is the fencing token.
     `status` is never `interrupted`: that is `running` seen after `lease_ms`.
+    `doubt` says that an attempt never reported, so that its effect may have happened.
     `mark` is the fingerprint of what mark_step_done was given, to tell a repeat from a change.
     """
 
@@ -64,6 +65,7 @@ class StepEntry:
     retry_ms: int | None = None
     summary: str | None = None
     mark: str | None = None
+    doubt: bool = False
     stored: orjson.Fragment = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -32,6 +32,7 @@ __all__ = ["Committed", "Committer", "Patience"]
 
 R = TypeVar("R")
 
+_YEAR_9000_MS = 221_845_392_000_000
 NOT_DURABLE = "sync_failed"  # asking again after a failed fsync would not tell the truth
 
 
@@ -126,6 +127,12 @@ class Committer:
 
     def _context(self, head: Head, actor: Actor) -> Context:
         now_ms = int(self._clock().timestamp() * 1000)
+        if not 0 < now_ms < _YEAR_9000_MS:
+            raise Unavailable(
+                "this machine's clock is not set to a year between 1970 and 9000",
+                hint="Set the clock; nothing was committed.",
+                code="bad_clock",
+            )
         return Context(self._log.name, head.version + 1, now_ms, actor, self._limits)
 
     async def _seal(self, head: Head, outcome: Outcome[R], actor: Actor) -> Sealed:

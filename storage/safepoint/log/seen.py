@@ -78,6 +78,6 @@ class SeenHeads:
                 if path is None or version <= self._read(name):
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                fresh = path.with_suffix(f".{os.getpid()}")
+                fresh = path.with_suffix(f".{os.getpid()}-{id(self):x}")
                 fresh.write_text(str(version))
                 fresh.replace(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from safepoint.errors import OutcomeUnknown, Unavailable, Unsupported
+from safepoint.errors import Damaged, OutcomeUnknown, Unavailable, Unsupported
 
 __all__ = ["NO_HARD_LINKS", "no_hard_links", "not_named", "not_synced", "unavailable"]
 
@@ -90,3 +90,12 @@ def _reason(error: OSError) -> str:
 
 def _hint(error: OSError) -> str:
     return _HINTS.get(error.errno or 0, "")
+
+
+def too_large(key: str) -> Damaged:
+    """Nothing that is read whole is so large: reading it would only fill the memory."""
+    return Damaged(
+        f"{key} is larger than anything that Safepoint writes there, and was not read",
+        hint="Something else wrote it. Restore it from a copy of the store.",
+        code="too_large",
+    )

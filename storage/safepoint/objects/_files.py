@@ -26,6 +26,7 @@ from safepoint.objects._durable import OsCalls, write_all
 from safepoint.objects._keys import check_prefix
 from safepoint.objects._listing import PRIVATE, folders_in, keys_below
 from safepoint.objects._root import Root
+from safepoint.objects.base import MAX_OBJECT_BYTES
 
 __all__ = ["Files"]
 
@@ -234,6 +235,8 @@ class Files:
         if file is None:
             return None
         with file:
+            if os.fstat(file.fileno()).st_size > MAX_OBJECT_BYTES:
+                raise failures.too_large(os.path.relpath(path, self._root.path))
             return file.readall()
 
     def _open(self, path: str) -> io.FileIO | None:

@@ -6,7 +6,18 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-__all__ = ["ListsCheaply", "MakesDurable", "ObjectStore", "SetsAside", "StreamStore"]
+__all__ = [
+    "MAX_OBJECT_BYTES",
+    "ListsCheaply",
+    "MakesDurable",
+    "ObjectStore",
+    "SetsAside",
+    "StreamStore",
+]
+
+
+MAX_OBJECT_BYTES = 96 * 1024 * 1024
+"""No object that is read whole is larger: what is, Safepoint did not write."""
 
 
 class ObjectStore(Protocol):
@@ -45,7 +56,8 @@ class ObjectStore(Protocol):
     async def get(self, key: str) -> bytes | None:
         """The whole object, or None when there certainly is none.
 
-        Linearizable: a get that starts after a put returned sees that put.
+        Linearizable: a get that starts after a put returned sees that put. What is larger than
+        `MAX_OBJECT_BYTES` is not read but raises Damaged (`too_large`).
         """
 
     async def list(

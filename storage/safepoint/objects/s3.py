@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from safepoint.errors import OutcomeUnknown, Unavailable, Unsupported
 from safepoint.objects import _s3_listing as listing
+from safepoint.objects._failures import too_large
 from safepoint.objects._keys import check_key, check_prefix
 from safepoint.objects._s3_address import S3Address, check_endpoint
 from safepoint.objects._s3_bucket import S3Bucket
@@ -26,6 +27,7 @@ from safepoint.objects._s3_failures import Failure, Verdict
 from safepoint.objects._s3_listing import ListPage, ListRequest
 from safepoint.objects._s3_streams import S3Streams
 from safepoint.objects._streams import check_range
+from safepoint.objects.base import MAX_OBJECT_BYTES
 
 __all__ = ["S3Objects", "open_s3"]
 
@@ -167,6 +169,8 @@ class S3Objects:
             answer = self._client.get_object(**parameters)
             with closing(answer["Body"]) as body:
                 genuine(answer, "ETag")
+                if answer["ContentLength"] > MAX_OBJECT_BYTES:
+                    raise too_large(key)
                 data: bytes = body.read()
                 return data
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -35,6 +37,7 @@ CHECKPOINTS = "checkpoints"
 FORMAT = 1
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
 _LABEL_CHARS = 60
+_MAX_FILE_BYTES = 256 * 1024 * 1024
 
 
 def json_text(value: object) -> bytes:
@@ -76,7 +79,7 @@ def read_object(path: Path, *, kind: str) -> dict[str, Any]:
 
 def _read(path: Path) -> Any:
     try:
-        return decode_json(path.read_bytes())
+        return decode_json(_regular(path))
     except (FileNotFoundError, NotADirectoryError):
         raise InvalidInput(
             f"{path} is missing",
@@ -92,6 +95,16 @@ def _read(path: Path) -> Any:
         raise InvalidInput(
             f"{path} is not JSON: {error}", hint="Correct the file.", code="bad_export"
         ) from None
+
+
+def _regular(path: Path) -> bytes:
+    """The bytes of an ordinary file: no pipe that never ends, nothing behind a link."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_FILE_BYTES:
+            raise ValueError("it is no ordinary file of a size that an export has")
+        return file.read()
 
 
 @asynccontextmanager

@@ -141,6 +141,7 @@ class Start:
 
     def _run(self, document: Document, context: Context, entry: StepEntry) -> Outcome[Started]:
         advice = "Run the step now, then call mark_step_done with this fencing_token."
+        doubt = entry.doubt or entry.status == "running"
         if entry.status == "running":
             advice = (
                 f"Attempt {entry.attempts} never reported: its effect may have happened. Pass the "
@@ -153,6 +154,11 @@ class Start:
         elif entry.attempts:
             reason = entry.error or "no reason given"
             advice = f"Attempt {entry.attempts} failed: {reason}. {advice}"
+            if doubt:
+                advice = (
+                    "An attempt before the last never reported: its effect may have happened. "
+                    "Pass the idempotency_key on, or check outside before repeating it. " + advice
+                )
         new = replace(
             entry,
             status="running",
@@ -160,6 +166,7 @@ class Start:
             token=context.version,
             started_ms=context.now_ms,
             input=entry.input or self.input,
+            doubt=doubt,
         )
         return self._grant(document, context, new, "start", advice)
 
