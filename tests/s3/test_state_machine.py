@@ -80,15 +80,13 @@ class S3Machine(Machine):
         )
 
 
-def test_a_random_history_over_a_troubled_line_is_that_of_a_plain_model(
-    ministack_server: S3Server, proxy: Proxy
-) -> None:
-    direct = ministack_server.client()
-    proxied = ministack_server.at(proxy.url).client()
+def hold_against_the_model(server: S3Server, proxy: Proxy, *, histories: int) -> None:
+    direct = server.client()
+    proxied = server.at(proxy.url).client()
     run_state_machine_as_test(
-        lambda: S3Machine(ministack_server, direct, proxied, proxy),
+        lambda: S3Machine(server, direct, proxied, proxy),
         settings=settings(
-            max_examples=6 * CAMPAIGN,
+            max_examples=histories * CAMPAIGN,
             stateful_step_count=12,
             deadline=None,
             phases=[Phase.reuse, Phase.generate],  # to shrink a failure would take long
@@ -96,3 +94,14 @@ def test_a_random_history_over_a_troubled_line_is_that_of_a_plain_model(
     )
     direct.close()
     proxied.close()
+
+
+def test_a_random_history_over_a_troubled_line_is_that_of_a_plain_model(
+    ministack_server: S3Server, proxy: Proxy
+) -> None:
+    hold_against_the_model(ministack_server, proxy, histories=6)
+
+
+def test_so_is_one_on_a_real_server(seaweedfs_server: S3Server) -> None:
+    with Proxy(seaweedfs_server.endpoint) as proxy:
+        hold_against_the_model(seaweedfs_server, proxy, histories=2)
