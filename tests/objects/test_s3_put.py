@@ -160,7 +160,7 @@ async def test_an_unanswered_read_back_stays_unclear(
     def decide(number: int, _: Request) -> Trouble | None:
         return {0: Trouble.ERROR_AFTER, 1: None}.get(number, Trouble.CUT_BEFORE)
 
-    objects = ministack_server.at(proxy.url).objects(prefix, timeout=0.5)
+    objects = ministack_server.at(proxy.url).objects(prefix, timeout=2.0)
     proxy.error, proxy.decide = (503, ""), decide
     with pytest.raises(OutcomeUnknown):
         await objects.put("k", OURS, if_absent=True)

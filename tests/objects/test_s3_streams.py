@@ -112,7 +112,7 @@ async def test_an_older_object_does_not_pass_for_a_completion(
     ministack_server: S3Server, proxy: Proxy, prefix: str, direct: S3Objects
 ) -> None:
     await direct.put_stream("k", stream(CHUNKS))
-    objects = ministack_server.at(proxy.url).objects(prefix, timeout=0.5)
+    objects = ministack_server.at(proxy.url).objects(prefix, timeout=2.0)
     At(proxy, "complete", Trouble.CUT_BEFORE, times=1000)
     with pytest.raises(OutcomeUnknown, match="may have happened"):
         await objects.put_stream("k", stream(CHUNKS))
