@@ -51,7 +51,7 @@ async def test_a_read_that_is_never_answered_is_unavailable(
     objects = ministack_server.at(proxy.url).objects(prefix, timeout=0.3)
     proxy.decide = lambda *_: Trouble.CUT_AFTER
     for read in (objects.get("k"), objects.list("")):
-        with pytest.raises(Unavailable, match="connection was lost|no answer in time") as failed:
+        with pytest.raises(Unavailable, match=r"connection was lost|no answer in time") as failed:
             await read
         assert type(failed.value) is Unavailable
 
