@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from difflib import get_close_matches
 
 from safepoint.errors import Conflict, InvalidInput, NotFound
-from safepoint.format.document import CheckpointEntry, Document, StepEntry, result_region
+from safepoint.format.document import Document, result_region
+from safepoint.format.entries import CheckpointEntry, StepEntry
 from safepoint.format.jsontext import decode_json
 from safepoint.format.keys import block_of, last_of_block
 from safepoint.format.record import Record

@@ -24,6 +24,7 @@ from safepoint.crypto.manifest import check_mac
 from safepoint.directory import Directory
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.format.keys import encode_name
+from safepoint.handle import Handle
 from safepoint.keyfile import default_seen_folder, make_key_file
 from safepoint.log.cache import DocumentCache
 from safepoint.log.commit import Patience
@@ -191,13 +192,7 @@ class Store:
                 code="bad_name",
             )
         actor = self._actor if actor is None else _checked_actor(actor, self._limits)
-        return Workspace(
-            name,
-            self._logs.open(name),
-            actor=actor,
-            limits=self._limits,
-            clock=self._clock,
-        )
+        return Workspace(self._handle(name, actor))
 
     async def workspaces(
         self,
@@ -265,6 +260,16 @@ class Store:
             return rest
 
         await change_slots(self.objects, self._shared.keys, without)
+
+    def _handle(self, name: str, actor: Actor) -> Handle:
+        return Handle(
+            name,
+            self._logs.open(name),
+            actor,
+            self._limits,
+            self._clock,
+            lambda other: self._handle(other, actor),
+        )
 
     async def _add_slot(self, unlock: Unlock, label: str) -> KeySlot:
         keys: StoreKeys = self._shared.keys

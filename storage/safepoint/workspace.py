@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import TypeVar
 
 from safepoint.brief import brief_of
-from safepoint.errors import Conflict, InvalidInput, NotFound
-from safepoint.format.jsontext import decode_json, encode_json, rough_size
+from safepoint.errors import Conflict, InvalidInput
+from safepoint.format.jsontext import decode_json
+from safepoint.handle import Handle
 from safepoint.listing import Listing
-from safepoint.log.commit import Committed
-from safepoint.log.log import Head, off_loop
+from safepoint.log.log import off_loop
 from safepoint.log.progress import next_step
-from safepoint.log.registry import OpenLog
-from safepoint.log.transitions import NO_CHANGE, Command, Mark, PlanSteps, Save, Start, StateChange
+from safepoint.log.transitions import NO_CHANGE, Mark, PlanSteps, Save, Start, StateChange
 from safepoint.log.transitions.base import when
 from safepoint.model import (
     JSON,
     UNSET,
-    Actor,
     Checkpoint,
     CheckpointInfo,
     Event,
-    Limits,
     Marked,
     Page,
     Plan,
@@ -49,22 +46,11 @@ class Workspace:
     `Damaged` when what is there is not what was written, and `InvalidInput` for a wrong argument.
     """
 
-    def __init__(
-        self,
-        name: str,
-        opened: OpenLog,
-        *,
-        actor: Actor,
-        limits: Limits,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self.name = name
-        self._opened = opened
-        self._log = opened.log
-        self._actor = actor
-        self._limits = limits
-        self._clock = clock
-        self._listing = Listing(name, opened.log)
+    def __init__(self, handle: Handle) -> None:
+        self.name = handle.name
+        self._handle = handle
+        self._log = handle.log
+        self._listing = Listing(handle.name, handle.log)
 
     async def save(
         self,
@@ -96,7 +82,7 @@ class Workspace:
             change, label, summary, next_action, kind, step, expected_version, request_id
         )  # fmt: skip
         try:
-            done = await self._commit(command, change)
+            done = await self._handle.commit(command, size=change.size)
         except Conflict as conflict:
             if conflict.code != "version_conflict" or expected_version is None:
                 raise
@@ -125,13 +111,15 @@ class Workspace:
         """
         if version is not None and label is not None:
             raise InvalidInput("version and label exclude each other", hint="Give one of them.")
-        head = await self._existing()
+        head = await self._handle.existing()
         if label is not None:
             version = await self._listing.version_of_label(head.document, label)
         document = head.document
         if version is not None:
             document = await self._log.document(version, document)
-        brief = brief_of(self.name, document, now_ms=self._now_ms(), head_version=head.version)
+        brief = brief_of(
+            self.name, document, now_ms=self._handle.now_ms(), head_version=head.version
+        )
         state = document.state
         return Checkpoint(
             version=document.version,
@@ -145,12 +133,12 @@ class Workspace:
         self, *, limit: int = 20, cursor: str | None = None
     ) -> Page[CheckpointInfo]:
         """The checkpoints, newest first, all the way back. Raises NotFound."""
-        head = await self._existing()
+        head = await self._handle.existing()
         return await self._listing.checkpoints(head.document, limit=limit, cursor=cursor)
 
     async def history(self, *, limit: int = 20, cursor: str | None = None) -> Page[Event]:
         """Every commit, newest first: one object is read for each. Raises NotFound."""
-        head = await self._existing()
+        head = await self._handle.existing()
         return await self._listing.history(head.version, limit=limit, cursor=cursor)
 
     async def plan_steps(
@@ -166,7 +154,7 @@ class Workspace:
             LimitExceeded: too many steps.
         """
         planned = tuple(PlannedStep(s) if isinstance(s, str) else s for s in steps)
-        done = await self._commit(PlanSteps(planned, goal))
+        done = await self._handle.commit(PlanSteps(planned, goal))
         document = done.head.document
         added, kept = done.reply
         return Plan(
@@ -176,7 +164,7 @@ class Workspace:
             added=added,
             kept=kept,
             total=len(document.steps),
-            next_step=next_step(document, self._now_ms()),
+            next_step=next_step(document, self._handle.now_ms()),
         )
 
     async def start_step(
@@ -197,9 +185,9 @@ class Workspace:
         Raises:
             Conflict: `input_changed` or `stale_token`.
         """
-        data = await self._encoded(input)
+        data = await self._handle.encoded(input)
         digest = None if data is None else hashlib.sha256(data).hexdigest()
-        return (await self._commit(Start(step, lease, digest, fencing_token))).reply
+        return (await self._handle.commit(Start(step, lease, digest, fencing_token))).reply
 
     async def mark_step_done(
         self,
@@ -226,48 +214,27 @@ class Workspace:
             LimitExceeded: the result, state or a text is too large.
         """
         change = await self._change(state, patch)
-        data = await self._encoded(result)
+        data = await self._handle.encoded(result)
         command = Mark(
             step, status, data, error, retryable, retry_after, fencing_token, change, summary
         )
-        return (await self._commit(command, change)).reply
+        return (await self._handle.commit(command, size=change.size)).reply
 
     async def steps(
         self, *, status: str | None = None, limit: int = 100, cursor: str | None = None
     ) -> Page[Step]:
         """The steps in plan order, all or those of one status. Raises NotFound."""
-        document = (await self._existing()).document
+        document = (await self._handle.existing()).document
         return self._listing.steps(
-            document, self._now_ms(), status=status, limit=limit, cursor=cursor
+            document, self._handle.now_ms(), status=status, limit=limit, cursor=cursor
         )
-
-    async def _commit(self, command: Command[R], change: StateChange = NO_CHANGE) -> Committed[R]:
-        return await self._opened.committer.commit(command, self._actor, size=change.size)
-
-    async def _encoded(self, value: JSON | Unset) -> bytes | None:
-        if isinstance(value, Unset):
-            return None
-        return await off_loop(rough_size(value), encode_json, value, max_depth=self._limits.depth)
 
     async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
         if not isinstance(state, Unset) and not isinstance(patch, Unset):
             raise InvalidInput("state and patch exclude each other", hint="Give one of them.")
-        text = await self._encoded(state if isinstance(patch, Unset) else patch)
+        text = await self._handle.encoded(state if isinstance(patch, Unset) else patch)
         if text is None:
             return NO_CHANGE
         if isinstance(patch, Unset):
             return StateChange(whole=text, size=len(text))
         return StateChange(patch=text, size=len(text))
-
-    async def _existing(self) -> Head:
-        head = await self._log.durable_head()
-        if head.version == 0:
-            raise NotFound(
-                f"there is no workspace {self.name!r} in this store",
-                hint="It begins with its first save_checkpoint, plan_steps or start_step.",
-                code="workspace_not_found",
-            )
-        return head
-
-    def _now_ms(self) -> int:
-        return int(self._clock().timestamp() * 1000)

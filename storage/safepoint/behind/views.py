@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from safepoint.behind.summary import Summary
-from safepoint.format.document import Document, StepEntry
+from safepoint.format.document import Document
+from safepoint.format.entries import StepEntry
 from safepoint.format.keys import decode_name
 from safepoint.log.progress import FINISHED, progress, status_of, workspace_status
 from safepoint.log.transitions.base import when

@@ -9,22 +9,34 @@ fields. So a step can be marked without touching a large state, and bytes need n
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from safepoint.model import Actor
+from safepoint.format.entries import (
+    ApprovalEntry,
+    ArtifactEntry,
+    CheckpointEntry,
+    Entry,
+    ForkEntry,
+    OriginEntry,
+    ReferenceEntry,
+    RequestEntry,
+    RetentionEntry,
+    RunEntry,
+    StepEntry,
+    newer,
+    read_checkpoint,
+)
 
 __all__ = [
     "EMPTY",
     "STATE",
-    "CheckpointEntry",
     "Document",
-    "RequestEntry",
-    "StepEntry",
+    "approval_region",
     "decode",
     "encode",
     "result_region",
@@ -33,74 +45,16 @@ __all__ = [
 FORMAT = 1
 STATE = "state"
 _PREFIX = struct.Struct(">BI")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def result_region(step: str) -> str:
     return "result/" + step
 
 
-@dataclass(frozen=True, slots=True)
-class StepEntry:
-    """A step; what is stored leaves out the fields that have their default.
-
-    Times are milliseconds since 1970; `token` is the fencing token.
-    `status` is never `interrupted`: that is `running` seen after `lease_ms`.
-    `doubt` says that an attempt never reported, so that its effect may have happened.
-    `mark` is the fingerprint of what mark_step_done was given, to tell a repeat from a change.
-    """
-
-    status: str = "pending"
-    title: str | None = None
-    after: tuple[str, ...] = ()
-    attempts: int = 0
-    input: str | None = None
-    token: int | None = None
-    lease_ms: int | None = None
-    holder: Actor | None = None
-    started_ms: int | None = None
-    finished_ms: int | None = None
-    finished_version: int | None = None
-    error: str | None = None
-    retryable: bool | None = None
-    retry_ms: int | None = None
-    summary: str | None = None
-    mark: str | None = None
-    doubt: bool = False
-    stored: orjson.Fragment = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Keep the stored form: a run may have 10,000 steps, of which a commit changes one."""
-        given = {name: getattr(self, name) for name in _STEP_DEFAULTS}
-        changed = {n: v for n, v in given.items() if v != _STEP_DEFAULTS[n]}
-        object.__setattr__(self, "stored", orjson.Fragment(orjson.dumps(changed)))
-
-
-_STEP_DEFAULTS = {f.name: f.default for f in fields(StepEntry) if f.init}
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointEntry:
-    """A checkpoint as the index holds it; `sha256` and `size` are of the state region."""
-
-    version: int
-    run: int
-    at_ms: int
-    kind: str
-    label: str | None
-    summary: str | None
-    step: str | None
-    size: int
-    sha256: str
-    actor: Actor
-
-
-@dataclass(frozen=True, slots=True)
-class RequestEntry:
-    """A save that carried a request id, kept so that its repeat can be told and answered."""
-
-    id: str
-    fingerprint: str
-    entry: CheckpointEntry
+def approval_region(approval: str) -> str:
+    """Where the subject of an approval lies."""
+    return "approval/" + approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +62,9 @@ class Document:
     """One version of a workspace. Never changed in place: commands return new ones.
 
     `checkpoints` is the index of this version's own block only; `latest` is the newest checkpoint
-    of all. `state_sha256` is that of the state region, empty while there is none.
+    of all. `state_sha256` is that of the state region, empty while there is none. `artifacts` has
+    all revisions of each name, oldest first. Versions below `floor` were pruned unless the region
+    `kept` names them. A `deleted` workspace has nothing but its version.
     """
 
     version: int = 0
@@ -120,10 +76,24 @@ class Document:
     summary: str | None = None
     state_sha256: str = ""
     latest: CheckpointEntry | None = None
-    steps: Mapping[str, StepEntry] = field(default_factory=lambda: MappingProxyType({}))
+    steps: Mapping[str, StepEntry] = field(default_factory=lambda: _NOTHING)
     checkpoints: tuple[CheckpointEntry, ...] = ()
     requests: tuple[RequestEntry, ...] = ()
-    regions: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    approvals: Mapping[str, ApprovalEntry] = field(default_factory=lambda: _NOTHING)
+    artifacts: Mapping[str, tuple[ArtifactEntry, ...]] = field(default_factory=lambda: _NOTHING)
+    references: tuple[ReferenceEntry, ...] = ()
+    run_first: int = 1
+    run_ms: int = 0
+    runs: tuple[RunEntry, ...] = ()
+    origin: OriginEntry | None = None
+    forks: tuple[ForkEntry, ...] = ()
+    retention: RetentionEntry | None = None
+    pins: tuple[int, ...] = ()
+    floor: int = 0
+    pruned_ms: int = 0
+    pruned_by: str | None = None
+    deleted: bool = False
+    regions: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING, repr=False)
 
     @property
     def state(self) -> bytes | None:
@@ -132,25 +102,36 @@ class Document:
 
 
 EMPTY = Document()
-_HEAD_FIELDS = tuple(f.name for f in fields(Document) if f.name != "regions")
+
+_HEAD = tuple((f.name, getattr(EMPTY, f.name)) for f in fields(Document) if f.name != "regions")
+_ALWAYS: Final = frozenset(name for name, _ in _HEAD[:12])  # all that the first documents had
 
 
 def encode(document: Document) -> bytes:
     """The stored form; the same document always gives the same bytes."""
-    head: dict[str, Any] = {name: getattr(document, name) for name in _HEAD_FIELDS}
-    head["steps"] = {name: entry.stored for name, entry in document.steps.items()}
+    given = ((name, getattr(document, name), default) for name, default in _HEAD)
+    head = {
+        name: _stored(value)
+        for name, value, default in given
+        if name in _ALWAYS or value != default
+    }
     head["regions"] = [[name, len(data)] for name, data in document.regions.items()]
     text = orjson.dumps(head)
     return b"".join((_PREFIX.pack(FORMAT, len(text)), text, *document.regions.values()))
 
 
 def decode(data: bytes) -> Document:
-    """The document. Raises ValueError when the bytes are not one, or of a newer format."""
+    """The document.
+
+    Raises:
+        ValueError: the bytes are not one.
+        Unsupported: it was written by a newer version of Safepoint.
+    """
     if len(data) < _PREFIX.size:
         raise ValueError("shorter than a document's prefix")
     version, length = _PREFIX.unpack_from(data)
     if version != FORMAT:
-        raise ValueError(f"document format {version} is unknown to this version; upgrade Safepoint")
+        raise newer(f"is of format {version}")
     end = _PREFIX.size + length
     try:
         head: dict[str, Any] = orjson.loads(data[_PREFIX.size : end])
@@ -158,13 +139,13 @@ def decode(data: bytes) -> Document:
         for name, size in head.pop("regions"):
             regions[name] = data[end : end + size]
             end += size
-        head["steps"] = {name: _step(entry) for name, entry in head["steps"].items()}
-        head["checkpoints"] = tuple(_checkpoint(entry) for entry in head["checkpoints"])
-        head["latest"] = None if head["latest"] is None else _checkpoint(head["latest"])
-        head["requests"] = tuple(
-            RequestEntry(e["id"], e["fingerprint"], _checkpoint(e["entry"]))
-            for e in head["requests"]
-        )
+        if unknown := head.keys() - {name for name, _ in _HEAD}:
+            raise newer(f"holds {', '.join(sorted(unknown))}")
+        if absent := _ALWAYS - head.keys():
+            raise KeyError(*absent)
+        for name, reader in _READERS.items():
+            if name in head:
+                head[name] = reader(head[name])
         document = Document(**head, regions=regions)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a document: {error}") from None
@@ -173,13 +154,41 @@ def decode(data: bytes) -> Document:
     return document
 
 
-def _step(entry: dict[str, Any]) -> StepEntry:
-    entry["after"] = tuple(entry.get("after", ()))
-    if "holder" in entry:
-        entry["holder"] = Actor(**entry["holder"])
-    return StepEntry(**entry)
+def _stored(value: Any) -> Any:
+    if isinstance(value, Entry):
+        return value.stored
+    if isinstance(value, Mapping):
+        return {name: _stored(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [_stored(item) for item in value]
+    return value
 
 
-def _checkpoint(entry: dict[str, Any]) -> CheckpointEntry:
-    entry["actor"] = Actor(**entry["actor"])
-    return CheckpointEntry(**entry)
+def _each(kind: type[Entry]) -> Callable[[list[Any]], tuple[Any, ...]]:
+    return lambda stored: tuple(kind.read(entry) for entry in stored)
+
+
+def _named(kind: type[Entry]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda stored: {name: kind.read(entry) for name, entry in stored.items()}
+
+
+def _request(stored: dict[str, Any]) -> RequestEntry:
+    return RequestEntry(stored["id"], stored["fingerprint"], read_checkpoint(stored["entry"]))
+
+
+_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "steps": _named(StepEntry),
+    "checkpoints": lambda stored: tuple(map(read_checkpoint, stored)),
+    "latest": lambda stored: None if stored is None else read_checkpoint(stored),
+    "requests": lambda stored: tuple(map(_request, stored)),
+    "approvals": _named(ApprovalEntry),
+    "artifacts": lambda stored: {
+        name: tuple(map(ArtifactEntry.read, entries)) for name, entries in stored.items()
+    },
+    "references": _each(ReferenceEntry),
+    "runs": _each(RunEntry),
+    "origin": OriginEntry.read,
+    "forks": _each(ForkEntry),
+    "retention": RetentionEntry.read,
+    "pins": tuple,
+}

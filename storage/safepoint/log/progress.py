@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from safepoint.format.document import Document, StepEntry
+from safepoint.format.document import Document
+from safepoint.format.entries import StepEntry
 from safepoint.model import Progress, StepStatus, WorkspaceStatus
 
 __all__ = [

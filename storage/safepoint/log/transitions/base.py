@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from typing import Any, Generic, Protocol, TypeVar
 
 from safepoint.errors import InvalidInput, LimitExceeded
-from safepoint.format.document import STATE, CheckpointEntry, Document
+from safepoint.format.document import STATE, Document
+from safepoint.format.entries import CheckpointEntry
 from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.format.keys import index_in_block
 from safepoint.log.patch import merge_patch

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded, NotFound
-from safepoint.format.document import Document, StepEntry, result_region
+from safepoint.format.document import Document, result_region
+from safepoint.format.entries import StepEntry
 from safepoint.log.progress import FINISHED, next_step, progress
 from safepoint.log.transitions.base import (
     NO_CHANGE,

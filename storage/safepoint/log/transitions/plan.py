@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from safepoint.errors import InvalidInput, LimitExceeded
-from safepoint.format.document import Document, StepEntry
+from safepoint.format.document import Document
+from safepoint.format.entries import StepEntry
 from safepoint.log.transitions.base import Context, Outcome, advance, check_text, closest
 from safepoint.model import Limits, PlannedStep
 

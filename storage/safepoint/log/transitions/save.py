@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from safepoint.errors import Conflict, InvalidInput
-from safepoint.format.document import CheckpointEntry, Document, RequestEntry
+from safepoint.format.document import Document
+from safepoint.format.entries import CheckpointEntry, RequestEntry
 from safepoint.log.transitions.base import (
     Context,
     Outcome,

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded
-from safepoint.format.document import Document, StepEntry, result_region
+from safepoint.format.document import Document, result_region
+from safepoint.format.entries import StepEntry
 from safepoint.format.jsontext import decode_json
 from safepoint.log.progress import FINISHED, idempotency_key, missing, status_of
 from safepoint.log.transitions.base import Context, Outcome, advance, closest, when

@@ -1,0 +1,65 @@
+"""One workspace opened by somebody: its log, who commits, and what every operation on it shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from safepoint.errors import NotFound
+from safepoint.format.jsontext import encode_json, rough_size
+from safepoint.log.commit import Committed, Committer
+from safepoint.log.log import Head, Log, off_loop
+from safepoint.log.registry import OpenLog
+from safepoint.log.transitions.base import Command
+from safepoint.model import JSON, Actor, Limits, Unset
+
+__all__ = ["Handle"]
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What a Workspace and its parts hold. `other` opens another workspace of the same store for
+    the same actor."""
+
+    name: str
+    opened: OpenLog
+    actor: Actor
+    limits: Limits
+    clock: Callable[[], datetime]
+    other: Callable[[str], Handle]
+
+    @property
+    def log(self) -> Log:
+        return self.opened.log
+
+    @property
+    def committer(self) -> Committer:
+        return self.opened.committer
+
+    async def commit(self, command: Command[R], *, size: int = 0) -> Committed[R]:
+        """See Committer.commit."""
+        return await self.committer.commit(command, self.actor, size=size)
+
+    async def existing(self) -> Head:
+        """The newest version, durable. Raises NotFound when the workspace does not exist."""
+        head = await self.log.durable_head()
+        if head.version == 0:
+            raise NotFound(
+                f"there is no workspace {self.name!r} in this store",
+                hint="It begins with its first save_checkpoint, plan_steps or start_step.",
+                code="workspace_not_found",
+            )
+        return head
+
+    async def encoded(self, value: JSON | Unset) -> bytes | None:
+        """A client's JSON as it is stored, None for UNSET. Raises InvalidInput."""
+        if isinstance(value, Unset):
+            return None
+        return await off_loop(rough_size(value), encode_json, value, max_depth=self.limits.depth)
+
+    def now_ms(self) -> int:
+        return int(self.clock().timestamp() * 1000)
