@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 
 from safepoint.behind.following import Following
 from safepoint.behind.summary import Summary, summary_of
 from safepoint.errors import Damaged, InvalidInput, Unsupported
-from safepoint.format.keys import WORKSPACES_FOLDER, decode_name, newest_generation
+from safepoint.format.keys import (
+    WORKSPACES_FOLDER,
+    decode_name,
+    generation_of,
+    keys_folder,
+    newest_generation,
+)
 from safepoint.listing import MAX_LIMIT, check_limit
-from safepoint.log.keys import name_of
+from safepoint.log.keys import name_of, open_manifest
 from safepoint.log.log import Head, Log, Shared, newest_version
 from safepoint.log.registry import Registry
 from safepoint.model import Page, Progress, WorkspaceInfo, WorkspaceStatus
@@ -80,11 +87,25 @@ class Directory:
         """See Store.names."""
         after = ""
         while folders := await self._objects.list(WORKSPACES_FOLDER, after=after, folders=True):
-            for folder in folders:
-                name = await self._name(folder)
-                if name is not None:
-                    yield name
+            for first in range(0, len(folders), _PARALLEL_READS):
+                some = folders[first : first + _PARALLEL_READS]
+                for name in await asyncio.gather(*(self._existing(folder) for folder in some)):
+                    if name is not None:
+                        yield name
             after = folders[-1]
+
+    async def closest(self, name: str, limit: int) -> tuple[str, ...]:
+        """See Store.closest_names."""
+        known: dict[str, str] = {}
+        after = ""
+        while folders := await self._objects.list(WORKSPACES_FOLDER, after=after, folders=True):
+            for folder in folders:
+                if (found := await self._name(folder)) is not None:
+                    known[found] = folder
+            after = folders[-1]
+        names = get_close_matches(name, known, n=2 * limit, cutoff=0.4)
+        there = await asyncio.gather(*(self._existing(known[one]) for one in names))
+        return tuple(one for one in there if one is not None)[:limit]
 
     async def _info(self, folder: str, prefix: str) -> WorkspaceInfo | None:
         try:
@@ -109,7 +130,7 @@ class Directory:
             summary: Summary | None = _summary_of(known, await known.head())
         else:
             summary = await self._summary(folder, known)
-        if summary is None or not summary.name.startswith(prefix):
+        if summary is None or not summary.name.startswith(prefix) or summary.deleted:
             return None
         return summary.info(now_ms)
 
@@ -157,6 +178,21 @@ class Directory:
             self._following.rebuild(log, head)
         return summary
 
+    async def _existing(self, folder: str) -> str | None:
+        """The workspace's name, None for a folder that is not a workspace's or of one that was
+        deleted. That takes a list of its keys: only what was changed since has later ones."""
+        name = await self._name(folder)
+        if name is None:
+            return None
+        key = newest_generation(await self._objects.list(keys_folder(name)))
+        if key is None or generation_of(key) == 1:
+            return name
+        data = await self._objects.get(key)
+        if data is None:
+            return name
+        keys = open_manifest(self._shared.keys, name, generation_of(key), data)
+        return None if keys.deleted is not None else name
+
     async def _name(self, folder: str) -> str | None:
         """The workspace's name, None for a folder that is not a workspace's."""
         try:
@@ -172,7 +208,7 @@ class Directory:
 
 
 def _summary_of(log: Log, head: Head) -> Summary | None:
-    if head.version == 0 or log.codec is None:
+    if not head.exists or log.codec is None:
         return None
     size = len(head.document.state or b"")
     return summary_of(log.name, log.codec.workspace_id, head.document, state_bytes=size)

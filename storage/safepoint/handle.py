@@ -47,9 +47,10 @@ class Handle:
     async def existing(self) -> Head:
         """The newest version, durable. Raises NotFound when the workspace does not exist."""
         head = await self.log.durable_head()
-        if head.version == 0:
+        if not head.exists:
+            gone = ": it was deleted" if head.version else ""
             raise NotFound(
-                f"there is no workspace {self.name!r} in this store",
+                f"there is no workspace {self.name!r} in this store{gone}",
                 hint="It begins with its first save_checkpoint, plan_steps or start_step.",
                 code="workspace_not_found",
             )

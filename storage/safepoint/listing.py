@@ -69,9 +69,10 @@ class Listing:
     async def history(self, head: int, *, limit: int, cursor: str | None) -> Page[Event]:
         check_limit(limit)
         newest = min(_position(cursor, head + 1) - 1, head)
-        oldest = max(1, newest - limit + 1)
+        first = self._log.first
+        oldest = max(first, newest - limit + 1)
         events = await self._events(range(newest, oldest - 1, -1))
-        return Page(events, str(oldest) if events and oldest > 1 else None)
+        return Page(events, str(oldest) if events and oldest > first else None)
 
     def steps(
         self, document: Document, now_ms: int, *, status: str | None, limit: int, cursor: str | None
@@ -97,16 +98,16 @@ class Listing:
         if expected > head:
             since = f"Version {expected} does not exist."
         else:
-            events = await self._events(range(head, max(expected, head - _EXPLAINED, 0), -1))
+            events = await self._events(range(head, max(expected, head - _EXPLAINED, self._log.first - 1), -1))
             lines = [f"{event.version} {_words(event)}" for event in reversed(events)]
-            more = head - expected - len(events)
+            more = head - max(expected, self._log.first - 1) - len(events)
             since = f"Since then: {f'{more} earlier; ' if more > 0 else ''}{'; '.join(lines)}."
         return Conflict(f"{conflict.message}. {since}", hint=conflict.hint, code=conflict.code)
 
     async def _entries(self, head: Document, before: int) -> AsyncIterator[CheckpointEntry]:
         """Checkpoints below version `before`, newest first, block by block."""
         block = block_of(min(head.version, max(1, before - 1)))
-        while block >= 0:
+        while block >= block_of(self._log.first):
             last = last_of_block(block)
             document = head if last >= head.version else await self._log.document(last, head)
             for entry in reversed(document.checkpoints):

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import astuple
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from safepoint.behind.following import Following, PagesPolicy, check_pages
 from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.manifest import check_mac
+from safepoint.deletion import delete_workspace
 from safepoint.directory import Directory
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.format.keys import encode_name
@@ -40,7 +40,7 @@ from safepoint.manifest import (
     read_manifest,
     unlock_store,
 )
-from safepoint.model import Actor, Limits, Page, WorkspaceInfo, WorkspaceStatus
+from safepoint.model import Actor, Deleted, Limits, Page, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.probe import probe
 from safepoint.workspace import Workspace
@@ -217,8 +217,22 @@ class Store:
 
     async def closest_names(self, name: str, limit: int = 3) -> tuple[str, ...]:
         """The existing names most like `name`, best first."""
-        names = [existing async for existing in self.names()]
-        return tuple(get_close_matches(name, names, n=limit, cutoff=0.4))
+        return await self._directory.closest(name, limit)
+
+    async def delete(self, name: str) -> Deleted:
+        """Delete the workspace for good: nobody can read it any more, here or in a copy that was
+        made without its manifests.
+
+        Its last version is a commit like others: a writer that comes later, in whatever process,
+        finds the workspace gone. Then its data keys are destroyed, then its records and artifacts
+        are removed. A workspace that is begun under this name later is another one, with other
+        keys; its versions and runs count on from these. Repeat it if it fails or is stopped.
+
+        Raises:
+            NotFound: there never was such a workspace.
+        """
+        self.workspace(name)  # refuses what cannot be a name
+        return await delete_workspace(self._handle(name, self._actor))
 
     async def slots(self) -> tuple[KeySlot, ...]:
         """The ways to open this store."""

@@ -155,7 +155,10 @@ class Following:
                 key = summary_key(segment)
                 sealed = seal_json(self._keys, key, mine.stored(), random=self._random)
                 await self._objects.put(key, sealed)
-            if noted.pages:
+            if noted.document.deleted:
+                await self._objects.delete(page_key(segment))
+                self._root.update(segment, mine)
+            elif noted.pages:
                 await self._write_page(noted, segment)
                 self._root.update(segment, mine)
         if self._noted.get(mine.name) is noted:

@@ -142,6 +142,7 @@ class RootWriter:
         rows = tuple(
             root_row(segment, line, now_ms, names=self._names)
             for segment, line in known.lines.items()
+            if not line.deleted
         )
         page = render_root(RootPage(rows, now, known.more, known.unread))
         sealed = seal_json(self._keys, ROOT_SUMMARY, known.stored(), random=self._random)

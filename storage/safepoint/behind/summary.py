@@ -53,6 +53,10 @@ class Summary:
     running: int
     leases: tuple[int, ...]
 
+    @property
+    def deleted(self) -> bool:
+        return self.status == WorkspaceStatus.DELETED
+
     def progress(self, now_ms: int) -> Progress:
         interrupted = sum(lease <= now_ms for lease in self.leases)
         return Progress(

@@ -34,6 +34,7 @@ from safepoint.format.entries import (
 
 __all__ = [
     "EMPTY",
+    "KEPT",
     "STATE",
     "Document",
     "approval_region",
@@ -44,6 +45,7 @@ __all__ = [
 
 FORMAT = 1
 STATE = "state"
+KEPT = "kept"  # a region of Safepoint's own: see format/versions.py
 _PREFIX = struct.Struct(">BI")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -94,6 +96,11 @@ class Document:
     pruned_by: str | None = None
     deleted: bool = False
     regions: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING, repr=False)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a workspace: not before its first version, nor once it is deleted."""
+        return self.version > 0 and not self.deleted
 
     @property
     def state(self) -> bytes | None:

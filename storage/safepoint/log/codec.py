@@ -11,7 +11,7 @@ from safepoint.crypto.envelope import OVERHEAD, Place, Random, seal, unseal
 from safepoint.errors import Damaged, LimitExceeded
 from safepoint.format import delta, document, record
 from safepoint.format.document import Document
-from safepoint.format.keys import base_of, log_key
+from safepoint.format.keys import base_of, chain_of, log_key
 from safepoint.format.record import COMMIT_ID_BYTES, Record
 from safepoint.model import Actor
 
@@ -29,13 +29,29 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Codec:
-    """Pure but for `random`. `secrets` are the workspace's data keys by id; the highest seals."""
+    """Pure but for `random`. `secrets` are the workspace's data keys by id; the highest seals.
+    See WorkspaceKeys for `first` and `cuts`."""
 
     name: str
     store_id: bytes
     workspace_id: bytes
     secrets: Mapping[int, bytes]
     random: Random
+    first: int = 1
+    cuts: tuple[int, ...] = ()
+
+    def base(self, version: int) -> int | None:
+        """The version whose document this one's is a delta of; None for a whole one."""
+        base = base_of(version)
+        return None if base is None or base < self._cut(version) else base
+
+    def chain(self, version: int) -> tuple[int, ...]:
+        """The versions that rebuild this one, whole one first, itself last."""
+        cut = self._cut(version)
+        return tuple(one for one in chain_of(version) if one >= cut)
+
+    def _cut(self, version: int) -> int:
+        return max((cut for cut in (self.first, *self.cuts) if cut <= version), default=1)
 
     def seal(
         self,
@@ -47,7 +63,7 @@ class Codec:
         base: bytes | None,
         limit: int,
     ) -> Sealed:
-        """`base` is the encoded document of `base_of(new.version)`, `previous` the SHA-256 of the
+        """`base` is the encoded document of `base(new.version)`, `previous` the SHA-256 of the
         record before. Raises LimitExceeded when the document is too large."""
         encoded = document.encode(new)
         if len(encoded) > min(limit, delta.MAX_DOCUMENT_BYTES):
@@ -60,7 +76,7 @@ class Codec:
             Record(
                 version=new.version,
                 at_ms=new.updated_ms,
-                base=base_of(new.version) or 0,
+                base=self.base(new.version) or 0,
                 commit_id=self.random(COMMIT_ID_BYTES),
                 previous=previous,
                 document_length=len(encoded),
@@ -83,7 +99,7 @@ class Codec:
             opened = record.unpack(unseal(self.secrets, self._place(key), data))
         except ValueError as error:
             raise _damaged(key, str(error)) from None
-        if opened.version != version or opened.base != (base_of(version) or 0):
+        if opened.version != version or opened.base != (self.base(version) or 0):
             raise _damaged(key, "it is not the record of this version")
         return opened
 

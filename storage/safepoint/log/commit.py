@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from safepoint.errors import LimitExceeded, OutcomeUnknown, SafepointError, Unavailable
 from safepoint.format.document import Document
-from safepoint.format.keys import base_of, keys_key, log_key
+from safepoint.format.keys import keys_key, log_key
 from safepoint.log.codec import Sealed
 from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
@@ -79,8 +79,8 @@ class Committer:
         """
         async with self._turn:
             give_up = time.monotonic() + self._patience.contention
-            fresh = self._log.known() is None
-            head = self._log.known() or await self._log.head()
+            fresh = self._log.recent() is None
+            head = self._log.recent() or await self._log.head()
             conflicts = 0
             while True:
                 context = self._context(head, actor)
@@ -98,8 +98,9 @@ class Committer:
                             raise
                         head, fresh = await self._log.head(), True
                         continue
+                    began = self._log.shared.timer()
                     if await self._put(sealed, head, outcome.event or {}):
-                        done = self._done(sealed, outcome.document)
+                        done = self._done(sealed, outcome.document, began)
                         return Committed(outcome.reply, done, done.size, conflicts)
                     conflicts += 1
                     if time.monotonic() > give_up:
@@ -136,12 +137,12 @@ class Committer:
         return Context(self._log.name, head.version + 1, now_ms, actor, self._limits)
 
     async def _seal(self, head: Head, outcome: Outcome[R], actor: Actor) -> Sealed:
-        if self._log.codec is None:
-            await self._make_keys()
+        if not head.exists:
+            await self._make_keys(head)
         codec, new = self._log.codec, outcome.document
         assert codec is not None  # noqa: S101 - made above
         assert new is not None  # noqa: S101 - the caller has checked
-        base = base_of(new.version)
+        base = codec.base(new.version)
         encoded_base = None if base is None else await self._log.encoded(base)
         return await off_loop(
             head.weight + sum(map(len, new.regions.values())),
@@ -154,24 +155,34 @@ class Committer:
             limit=self._limits.document_bytes,
         )
 
-    async def _make_keys(self) -> None:
-        """The workspace manifest: ours, or that of whoever was first."""
-        name, shared = self._log.name, self._log.shared
+    async def _make_keys(self, head: Head) -> None:
+        """The manifest of a workspace that begins after `head`: ours, or that of whoever was
+        first. What an earlier workspace of this name left is not opened by it."""
+        log, first = self._log, head.version + 1
+        if head.version and (log.keys is None or log.keys.first != first):
+            await log.reload_keys()
+        if log.keys is not None and log.keys.first == first and log.codec is not None:
+            return
+        shared, generation = log.shared, log.keys.generation + 1 if log.keys else 1
+        key = keys_key(log.name, generation)
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        data, keys = new_manifest(shared.keys, name, at=at, random=shared.random)
-        if not await self._settle(keys_key(name, 1), data):
-            found = await shared.objects.get(keys_key(name, 1))
+        data, keys = new_manifest(
+            shared.keys, log.name, at=at, random=shared.random, generation=generation, first=first
+        )
+        if not await self._settle(key, data):
+            found = await shared.objects.get(key)
             if found is None:
                 raise Unavailable(
-                    f"the keys of workspace {name!r} vanished while it was made",
+                    f"the keys of workspace {log.name!r} vanished while it was made",
                     hint="Call again.",
                 )
-            keys = open_manifest(shared.keys, name, 1, found)
-        self._log.use_keys(keys)
+            keys = open_manifest(shared.keys, log.name, generation, found)
+        log.use_keys(keys)
 
     async def _put(self, sealed: Sealed, head: Head, event: dict[str, Any]) -> bool:
         name = self._log.name
-        before = log_key(name, head.version) if head.version else keys_key(name, 1)
+        generation = self._log.keys.generation if self._log.keys is not None else 1
+        before = log_key(name, head.version) if head.exists else keys_key(name, generation)
         shown = self._log.shared.describe(head.version + 1, event)
         return await self._settle(sealed.key, sealed.data, before, shown)
 
@@ -220,7 +231,7 @@ class Committer:
             attempt += 1
             await _back_off(attempt)
 
-    def _done(self, sealed: Sealed, document: Document) -> Head:
+    def _done(self, sealed: Sealed, document: Document, began: float) -> Head:
         log = self._log
         log.keep(document.version, sealed.encoded)
         log.shared.seen.note(log.name, document.version)
@@ -228,7 +239,7 @@ class Committer:
         head = Head(document, digest, size, len(sealed.encoded))
         log.note_durable(head)
         log.shared.committed(log, head)
-        return log.remember(head)
+        return log.remember(head, viewed=began)
 
 
 async def _back_off(attempt: int) -> None:

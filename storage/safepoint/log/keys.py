@@ -1,4 +1,7 @@
-"""The workspace manifest: a workspace's id and its data keys, wrapped by the store key."""
+"""The workspace manifest: a workspace's id and its data keys, wrapped by the store key.
+
+Or, once the workspace was deleted, only that it was: then nothing opens its records any more.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,15 @@ from safepoint.crypto.keyring import KEY_BYTES
 from safepoint.errors import Damaged
 from safepoint.format.keys import keys_key
 
-__all__ = ["StoreKeys", "WorkspaceKeys", "new_manifest", "open_manifest"]
+__all__ = [
+    "StoreKeys",
+    "Tombstone",
+    "WorkspaceKeys",
+    "name_of",
+    "new_manifest",
+    "open_manifest",
+    "tombstone_manifest",
+]
 
 KIND = "safepoint workspace"
 ID_BYTES = 16
@@ -27,20 +38,38 @@ class StoreKeys:
     store_key: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """That a workspace was deleted: when, its last version, and its last run."""
+
+    at: str
+    version: int
+    run: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class WorkspaceKeys:
-    """A workspace's id, full name and data keys by id."""
+    """A workspace's id, full name and data keys by id.
+
+    `first` is its first version: above 1 when an earlier workspace of this name was deleted.
+    Versions from one of `cuts` on are not deltas of versions before it.
+    """
 
     workspace_id: bytes
     name: str
     secrets: Mapping[int, bytes]
+    generation: int = 1
+    first: int = 1
+    cuts: tuple[int, ...] = ()
+    deleted: Tombstone | None = None
 
 
 def new_manifest(
-    store: StoreKeys, name: str, *, at: str, random: Random
+    store: StoreKeys, name: str, *, at: str, random: Random, generation: int = 1, first: int = 1
 ) -> tuple[bytes, WorkspaceKeys]:
-    """The object of generation 1 for a new workspace, and what it holds."""
-    keys = WorkspaceKeys(random(ID_BYTES), name, {1: random(KEY_BYTES)})
+    """The object of this generation for a new workspace, and what it holds."""
+    secrets = {1: random(KEY_BYTES)}
+    keys = WorkspaceKeys(random(ID_BYTES), name, secrets, generation, first)
     wrapped = seal(
         store.store_key, 0, _place(store, keys.workspace_id, "data key", "1"), keys.secrets[1],
         random=random,
@@ -53,12 +82,37 @@ def new_manifest(
         "format": manifest.FORMAT,
         "kind": KIND,
         "workspace_id": keys.workspace_id.hex(),
-        "generation": 1,
+        "generation": generation,
         "created_at": at,
         "name": _text(sealed_name),
         "keys": [{"id": 1, "created_at": at, "wrapped": _text(wrapped)}],
     }
-    return manifest.encode(body, store_key=store.store_key, key=keys_key(name, 1)), keys
+    if first > 1:
+        body["first"] = first
+    key = keys_key(name, generation)
+    return manifest.encode(body, store_key=store.store_key, key=key), keys
+
+
+def tombstone_manifest(
+    store: StoreKeys, keys: WorkspaceKeys, deleted: Tombstone, *, generation: int, random: Random
+) -> bytes:
+    """The object of this generation for a workspace that is deleted: it holds no data key."""
+    sealed_name = seal(
+        store.store_key, 0, _place(store, keys.workspace_id, "name", ""), keys.name.encode(),
+        random=random,
+    )  # fmt: skip
+    body = {
+        "format": manifest.FORMAT,
+        "kind": KIND,
+        "workspace_id": keys.workspace_id.hex(),
+        "generation": generation,
+        "created_at": deleted.at,
+        "name": _text(sealed_name),
+        "keys": [],
+        "deleted": {"at": deleted.at, "version": deleted.version, "run": deleted.run},
+    }
+    key = keys_key(keys.name, generation)
+    return manifest.encode(body, store_key=store.store_key, key=key)
 
 
 def open_manifest(store: StoreKeys, name: str, generation: int, data: bytes) -> WorkspaceKeys:
@@ -95,7 +149,16 @@ def _unwrap(store: StoreKeys, body: dict[str, Any], key: str) -> WorkspaceKeys:
         for entry in body["keys"]
     }
     sealed_name = unseal(outer, _place(store, workspace_id, "name", ""), _bytes(body["name"]))
-    return WorkspaceKeys(workspace_id, sealed_name.decode(), secrets)
+    deleted = body.get("deleted")
+    return WorkspaceKeys(
+        workspace_id,
+        sealed_name.decode(),
+        secrets,
+        body["generation"],
+        body.get("first", 1),
+        tuple(body.get("cuts", ())),
+        None if deleted is None else Tombstone(**deleted),
+    )
 
 
 def _place(store: StoreKeys, workspace_id: bytes, kind: str, key: str) -> Place:

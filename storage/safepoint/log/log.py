@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -29,7 +30,7 @@ from safepoint.format.keys import (
 from safepoint.format.record import NO_PREVIOUS, Record, is_torn
 from safepoint.log.cache import DocumentCache
 from safepoint.log.codec import Codec
-from safepoint.log.keys import StoreKeys, WorkspaceKeys, open_manifest
+from safepoint.log.keys import StoreKeys, Tombstone, WorkspaceKeys, open_manifest
 from safepoint.log.seen import SeenHeads
 from safepoint.log.stump import set_aside_stump
 from safepoint.objects.base import MakesDurable, ObjectStore
@@ -40,6 +41,7 @@ logger = logging.getLogger("safepoint")
 
 LARGE_BYTES = 256 * 1024
 _MAX_STEPS_FORWARD = 8
+_VIEW_SECONDS = 600.0
 _LISTED_AT_ONCE = 8
 
 P = ParamSpec("P")
@@ -66,12 +68,17 @@ class Head:
     def version(self) -> int:
         return self.document.version
 
+    @property
+    def exists(self) -> bool:
+        """See Document.exists."""
+        return self.document.exists
+
 
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What the workspaces of one open store share. `committed` is told of every commit of this
     process once it is durable; it returns at once and never raises. `describe` gives what may
-    stand readable beside the record of a version with this event."""
+    stand readable beside the record of a version with this event. `timer` counts seconds."""
 
     objects: ObjectStore
     keys: StoreKeys
@@ -80,6 +87,7 @@ class Shared:
     random: Random
     committed: Callable[[Log, Head], None] = lambda log, head: None
     describe: Callable[[int, Mapping[str, Any]], dict[str, str]] = lambda version, event: {}
+    timer: Callable[[], float] = time.monotonic
 
 
 class Log:
@@ -89,7 +97,9 @@ class Log:
         self.name = name
         self.shared = shared
         self.codec: Codec | None = None
+        self.keys: WorkspaceKeys | None = None
         self._head: Head | None = None
+        self._viewed = 0.0  # when the head was last known to be the newest, by the shared timer
         self._durable = 0  # the newest version known to survive a power loss
 
     async def head(self) -> Head:
@@ -99,16 +109,16 @@ class Log:
             Damaged: a record that it needs does not open, or the store is older than it was.
             Unavailable: the store cannot be read.
         """
-        head = self._head
+        began, head = self.shared.timer(), self.recent()
         if head is None or self.codec is None:
             return await self._cold()
         for _ in range(_MAX_STEPS_FORWARD):
             data = await self.shared.objects.get(log_key(self.name, head.version + 1))
-            if data is None:
-                return self.remember(head)
-            following = await self._follow(head, data)
+            if data is not None and head.document.deleted:
+                break
+            following = None if data is None else await self._follow(head, data)
             if following is None:
-                return self.remember(head)
+                return self.remember(head, viewed=began)
             head = following
         return await self._cold()
 
@@ -132,6 +142,11 @@ class Log:
         self._durable = max(self._durable, head.version)
 
     @property
+    def first(self) -> int:
+        """The workspace's first version; see WorkspaceKeys."""
+        return self.codec.first if self.codec is not None else 1
+
+    @property
     def weight(self) -> int:
         """Bytes that the head holds in memory, about."""
         return self._head.weight if self._head else 0
@@ -140,10 +155,20 @@ class Log:
         """The newest version that this process has seen, without asking the store."""
         return self._head
 
-    def remember(self, head: Head) -> Head:
-        """Keep the newer of `head` and what is known, and return `head`."""
+    def recent(self) -> Head | None:
+        """`known`, if it was the newest version within the last ten minutes.
+
+        The record after an older view may have come and gone since: only a list tells the newest.
+        """
+        old = self.shared.timer() - self._viewed > _VIEW_SECONDS
+        return None if old else self._head
+
+    def remember(self, head: Head, *, viewed: float) -> Head:
+        """Keep the newer of `head` and what is known, and return `head`. `viewed` is a time by the
+        shared timer at which `head`, or a newer one that is known, was the newest."""
         if self._head is None or head.version > self._head.version:
             self._head = head
+        self._viewed = max(self._viewed, viewed)
         return head
 
     async def document(self, version: int, head: Document) -> Document:
@@ -153,7 +178,7 @@ class Log:
         """
         if version == head.version:
             return head
-        if not 1 <= version < head.version or self.codec is None:
+        if self.codec is None or not self.codec.first <= version < head.version:
             raise NotFound(
                 f"workspace {self.name!r} has no version {version}; its newest is {head.version}",
                 hint="list_checkpoints (or `safepoint history`) shows the versions there are.",
@@ -172,7 +197,7 @@ class Log:
         codec, cache = self._codec, self.shared.cache
         wanted: list[int] = []
         encoded: bytes | None = None
-        for one in reversed(chain_of(version)):
+        for one in reversed(codec.chain(version)):
             encoded = cache.get(codec.workspace_id, one)
             if encoded is not None:
                 break
@@ -199,11 +224,15 @@ class Log:
         return encoded
 
     async def _fetch(self, version: int) -> bytes:
-        key = log_key(self.name, version)
-        data = await self.shared.objects.get(key)
+        return self._there(version, await self.shared.objects.get(self._key(version)))
+
+    def _key(self, version: int) -> str:
+        return log_key(self.name, version)
+
+    def _there(self, version: int, data: bytes | None) -> bytes:
         if data is None:
             raise Damaged(
-                f"{key} is missing, though later versions exist",
+                f"{self._key(version)} is missing, though later versions exist",
                 hint="Records were deleted from the store; restore them from a copy.",
                 code="missing_record",
             )
@@ -232,6 +261,7 @@ class Log:
 
     async def _cold(self, *, again: bool = True) -> Head:
         """The newest version from nothing, in two round trips: list, then fetch in parallel."""
+        began = self.shared.timer()
         version, generations = await asyncio.gather(
             newest_version(self.shared.objects, log_folder(self.name)),
             self.shared.objects.list(keys_folder(self.name)),
@@ -240,16 +270,26 @@ class Log:
             generations = await self.shared.objects.list(keys_folder(self.name))
         chain = chain_of(version) if version else ()
         try:
-            _, fetched = await asyncio.gather(
+            _, found = await asyncio.gather(
                 self._load_keys(generations, may_set_aside=not version),
-                asyncio.gather(*(self._fetch(one) for one in chain)),
+                asyncio.gather(*(self.shared.objects.get(self._key(one)) for one in chain)),
             )
+            if self.keys is not None and self.keys.deleted is not None:
+                return await self._buried(
+                    self.keys.deleted, version, found[-1] if found else None, began
+                )
+            if version and self.codec is not None:
+                chain = self.codec.chain(version)
+            fetched = [
+                self._there(one, data)
+                for one, data in zip(chain, found[-len(chain) :], strict=True)
+            ]
         except Damaged:
-            if again:  # another process may just have set a stump aside
+            if again:  # another process may just have set a stump aside, or begun anew
                 return await self._cold(again=False)
             raise
         if version == 0:
-            return await self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0))
+            return await self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0), began)
         if self.codec is None:
             raise Damaged(
                 f"{keys_folder(self.name)} has no keys, though the workspace has versions",
@@ -270,7 +310,22 @@ class Log:
         document = await off_loop(len(encoded), self.codec.decode, version, encoded)
         digest = hashlib.sha256(fetched[-1]).digest()
         head = Head(document, digest, len(fetched[-1]), len(encoded))
-        return self.remember(await self._checked(head))
+        return await self._checked(head, began)
+
+    async def _buried(
+        self, deleted: Tombstone, version: int, data: bytes | None, began: float
+    ) -> Head:
+        """The head of a deleted workspace: its last record, which nothing opens any more."""
+        if version != deleted.version or data is None:
+            raise Damaged(
+                f"workspace {self.name!r} was deleted at version {deleted.version}, but its log "
+                f"ends at version {version}",
+                hint="Run `safepoint verify`.",
+                code="broken_chain",
+            )
+        document = Document(version=version, run=deleted.run, deleted=True)
+        head = Head(document, hashlib.sha256(data).digest(), len(data), 0)
+        return await self._checked(head, began)
 
     async def _load_keys(self, listed: list[str], *, may_set_aside: bool) -> None:
         """Take the newest keys. Of a workspace without versions they may be the stump of what a
@@ -293,12 +348,21 @@ class Log:
             if not may_set_aside or not await set_aside_stump(shared.objects, key, data):
                 raise
 
-    def use_keys(self, keys: WorkspaceKeys) -> None:
-        store_id, random = self.shared.keys.store_id, self.shared.random
-        self.codec = Codec(self.name, store_id, keys.workspace_id, keys.secrets, random)
+    async def reload_keys(self) -> None:
+        """Take the newest keys there are now."""
+        listed = await self.shared.objects.list(keys_folder(self.name))
+        await self._load_keys(listed, may_set_aside=False)
 
-    async def _checked(self, head: Head) -> Head:
-        """`head`, unless this user has seen a newer one: then the store was rolled back."""
+    def use_keys(self, keys: WorkspaceKeys) -> None:
+        """Seal and open with these from now on; those of a deleted workspace open nothing."""
+        shared, self.keys = self.shared, keys
+        self.codec = None if keys.deleted is not None else Codec(
+            self.name, shared.keys.store_id, keys.workspace_id, keys.secrets, shared.random,
+            keys.first, keys.cuts,
+        )  # fmt: skip
+
+    async def _checked(self, head: Head, began: float) -> Head:
+        """Remember `head`, unless this user saw a newer one: then the store was rolled back."""
         seen = await self.shared.seen.version(self.name)
         if head.version < seen:
             raise Damaged(
@@ -311,7 +375,7 @@ class Log:
         # The newest record may not be durable yet when another process is writing it; the one
         # before it is.
         self.shared.seen.note(self.name, head.version - 1)
-        return head
+        return self.remember(head, viewed=began)
 
     async def _set_aside(self, version: int, data: bytes) -> bool:
         """Whether `data` was the stump of a commit that a power loss cut, now out of the way."""

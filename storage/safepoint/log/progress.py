@@ -17,6 +17,7 @@ __all__ = [
     "next_step",
     "progress",
     "ready_steps",
+    "returned_warning",
     "status_of",
     "workspace_status",
 ]
@@ -51,6 +52,25 @@ def missing(document: Document, entry: StepEntry) -> tuple[str, ...]:
     return tuple(n for n in entry.after if n not in steps or steps[n].status not in FINISHED)
 
 
+def returned_warning(document: Document, step: str) -> str:
+    """What to be told before a step is run again that a rewind or a fork has set back; or ""."""
+    entry, origin = document.steps.get(step), document.origin
+    if entry is None or entry.returned is None:
+        return ""
+    if origin is not None and entry.returned == 1:
+        key = idempotency_key(origin.workspace, origin.run, step)
+        return (
+            f"This workspace was forked from {origin.workspace!r}, where an attempt of this step "
+            f"may have had its effect under the idempotency key {key!r}. The key here is another "
+            "one: check outside before you repeat it."
+        )
+    return (
+        f"The workspace was rewound in version {entry.returned}. This step had run before that, "
+        "and what it did outside was not taken back: pass the idempotency_key to the outside "
+        "system, or check there before you repeat it."
+    )
+
+
 def ready_steps(document: Document, now_ms: int) -> Iterator[str]:
     """Steps that start_step would let somebody run now, in plan order."""
     for name, entry in document.steps.items():
@@ -70,7 +90,9 @@ def progress(document: Document, now_ms: int) -> Progress:
 
 
 def workspace_status(document: Document) -> WorkspaceStatus:
-    """`failed` when a step failed for good, `done` when all steps are finished."""
+    """`deleted`; `failed` when a step failed for good, `done` when all steps are finished."""
+    if document.deleted:
+        return WorkspaceStatus.DELETED
     entries = document.steps.values()
     if any(entry.status == "failed" and not entry.retryable for entry in entries):
         return WorkspaceStatus.FAILED

@@ -14,6 +14,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointInfo",
     "CheckpointKind",
+    "Deleted",
     "Event",
     "Saved",
     "WorkspaceInfo",
@@ -23,12 +24,14 @@ __all__ = [
 
 class WorkspaceStatus(StrEnum):
     """`active` has work left or no plan; `done` has every step done or skipped; `failed` has a
-    step that failed for good; what is `damaged` does not open, and loading it says why."""
+    step that failed for good; what is `damaged` does not open, and loading it says why; what is
+    `deleted` is in no list."""
 
     ACTIVE = "active"
     DONE = "done"
     FAILED = "failed"
     DAMAGED = "damaged"
+    DELETED = "deleted"
 
 
 class CheckpointKind(StrEnum):
@@ -141,3 +144,17 @@ class WorkspaceInfo:
     next_action: str | None
     progress: Progress
     state_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A workspace that is gone for good: `version` was its last, `removed` objects are gone.
+
+    `left` sealed records, which nothing opens any more, stay for an hour, so that no idle process
+    takes their numbers; deleting again removes them then. One record and one manifest stay.
+    """
+
+    workspace: str
+    version: int
+    removed: int
+    left: int

@@ -104,7 +104,7 @@ class _Export:
 
     async def write(self, folder: Path, shown: Path) -> Exported:
         head = (await self._log.head()).document
-        if head.version == 0:
+        if not head.exists:
             raise NotFound(
                 f"there is no workspace {self._name!r} in this store",
                 hint="`safepoint ls` lists them.",

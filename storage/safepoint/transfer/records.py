@@ -84,7 +84,7 @@ class LogCopy:
                 target does not hold what was written to it.
         """
         digests = _Digests()
-        for first in range(1, self._version + 1, WINDOW):
+        for first in range(self._from.first, self._version + 1, WINDOW):
             versions = range(first, min(first + WINDOW, self._version + 1))
             known = range(first, min(first + WINDOW, self._version + 1, target_version + 1))
             theirs = dict(zip(known, await self._fetch(self._target, known), strict=True))
@@ -118,7 +118,7 @@ class LogCopy:
             wanted = data
             if not self._as_is:
                 wanted = await off_loop(len(data), self._adopt, record, digests.there)
-            after = log_key(self._name, version - 1) if version > 1 else None
+            after = log_key(self._name, version - 1) if version > self._from.first else None
             theirs = await put_new(
                 self._target,
                 log_key(self._name, version),
@@ -147,7 +147,7 @@ class LogCopy:
                 code="missing_record",
             )
         record = await off_loop(len(data), self._from.open, version, data)
-        if record.previous != previous:
+        if record.previous != previous and version > max(1, self._from.first):
             raise Damaged(
                 f"{key} in {self._source.url} does not follow version {version - 1}",
                 hint="The log was altered, or restored in parts; restore it whole from a copy.",
@@ -182,9 +182,9 @@ class LogCopy:
         while keys := await self._target.list(folder, after=after, limit=_PAGE):
             count += sum(_is_version(key, self._version) for key in keys)
             after = keys[-1]
-        if count != self._version:
+        if count != (versions := self._version - self._from.first + 1):
             raise Damaged(
-                f"{self._target.url} lists {count} of the {self._version} versions of "
+                f"{self._target.url} lists {count} of the {versions} versions of "
                 f"{self._name!r} that were copied",
                 hint="Something else deletes there, or the place does not list what it holds.",
                 code="missing_record",

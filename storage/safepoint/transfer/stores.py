@@ -68,7 +68,8 @@ async def copy_store(
     """
     if workspaces is None:
         names = [name async for name in source.names()]
-        found = await each(names, lambda name: survey(source.shared, name))
+        surveyed = await each(names, lambda name: survey(source.shared, name))
+        found = [one for one in surveyed if one.codec is not None or not one.version]
     else:
         found = await existing_workspaces(source, workspaces)
     kept = await _copy_slots(source.shared, target)

@@ -50,7 +50,7 @@ async def existing_workspaces(source: Store, names: Iterable[str]) -> list[Found
         source.workspace(name)  # refuses what cannot be a name
     found = await each(chosen, lambda name: survey(source.shared, name))
     for one in found:
-        if one.version == 0:
+        if one.codec is None:
             close = ", ".join(await source.closest_names(one.name))
             raise NotFound(
                 f"there is no workspace {one.name!r} in {source.url}",
@@ -68,7 +68,7 @@ async def is_newer(source: Shared, found: Found) -> bool:
 async def _copy(source: Shared, target: Shared, found: Found, meter: Meter) -> CopiedWorkspace:
     log = Log(found.name, target)
     before = (await log.head()).version
-    codec = log.codec or await _make_keys(log)
+    codec = log.codec or await _make_keys(log, found)
     copy = LogCopy(found, source.objects, target, codec, meter)
     await copy.run(before)
     return CopiedWorkspace(
@@ -82,12 +82,23 @@ async def _copy(source: Shared, target: Shared, found: Found, meter: Meter) -> C
     )
 
 
-async def _make_keys(log: Log) -> Codec:
+async def _make_keys(log: Log, found: Found) -> Codec:
     """Keys for a workspace that is new in the target, or those that somebody else just made."""
+    assert found.codec is not None  # noqa: S101 - there are no versions without keys
+    if log.keys is not None:
+        raise Conflict(
+            f"workspace {log.name!r} was deleted in {log.shared.objects.url}; nothing was copied",
+            hint="Export it, and import it there under this or another name.",
+            code="workspace_deleted",
+        )
     shared, key = log.shared, keys_key(log.name, 1)
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    data, keys = new_manifest(shared.keys, log.name, at=at, random=shared.random)
+    data, keys = new_manifest(
+        shared.keys, log.name, at=at, random=shared.random, first=found.codec.first
+    )
     there = await put_new(shared.objects, key, data)
     if there != data:
         keys = open_manifest(shared.keys, log.name, 1, there)
-    return Codec(log.name, shared.keys.store_id, keys.workspace_id, keys.secrets, shared.random)
+    log.use_keys(keys)
+    assert log.codec is not None  # noqa: S101 - these keys are of no deleted workspace
+    return log.codec

@@ -1,6 +1,7 @@
 """What each command means: pure functions from a document and a context to an outcome."""
 
 from safepoint.log.transitions.base import NO_CHANGE, Command, Context, Outcome, StateChange
+from safepoint.log.transitions.delete import Delete
 from safepoint.log.transitions.mark import Mark
 from safepoint.log.transitions.plan import PlanSteps
 from safepoint.log.transitions.save import Save
@@ -10,6 +11,7 @@ __all__ = [
     "NO_CHANGE",
     "Command",
     "Context",
+    "Delete",
     "Mark",
     "Outcome",
     "PlanSteps",

@@ -108,6 +108,8 @@ def advance(document: Document, context: Context, **changes: Any) -> Document:
         created_ms=document.created_ms or context.now_ms,
         updated_ms=context.now_ms,
         checkpoints=() if begins_block else document.checkpoints,
+        run_first=context.version if document.deleted else document.run_first,
+        deleted=False,
         **changes,
     )
 

@@ -43,7 +43,7 @@ class PlanSteps:
         added = tuple(p.name for p in self.steps if p.name not in document.steps)
         kept = tuple(p.name for p in self.steps if p.name in document.steps)
         goal = document.goal if self.goal is None else self.goal or None
-        if document.version and steps == document.steps and goal == document.goal:
+        if document.exists and steps == document.steps and goal == document.goal:
             return Outcome((added, kept))
         new = advance(document, context, steps=steps, goal=goal)
         event = {"kind": "plan", "added": len(added), "steps": len(steps)}

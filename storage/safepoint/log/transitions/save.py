@@ -50,10 +50,11 @@ class Save:
             for request in document.requests:
                 if request.id == self.request_id:
                     return self._repeat(request)
-        if self.expected_version not in (None, document.version):
+        present = document.version if document.exists else 0
+        if self.expected_version not in (None, present):
             raise Conflict(
                 f"version {self.expected_version} was expected, "
-                f"but the workspace is at version {document.version}",
+                f"but the workspace is at version {present}",
                 hint="Load it again, merge your change into what is there, and save with the "
                 "version you loaded.",
                 code="version_conflict",
