@@ -23,6 +23,8 @@ __all__ = [
     "SEGMENT_MAX",
     "VERSION_MAX",
     "WORKSPACES_FOLDER",
+    "artifact_key",
+    "artifacts_folder",
     "base_of",
     "block_of",
     "chain_of",
@@ -194,6 +196,15 @@ def summary_key(segment: str) -> str:
 def page_key(segment: str) -> str:
     """The page of the workspace whose name has become this key segment."""
     return f"{WORKSPACES_FOLDER}{segment}/index.html"
+
+
+def artifacts_folder(name: str) -> str:
+    return f"{workspace_folder(name)}/artifacts/"
+
+
+def artifact_key(name: str, artifact: str, object_id: str) -> str:
+    """The object of one revision of a workspace's artifact: its random id, in hex, comes last."""
+    return f"{artifacts_folder(name)}{encode_name(artifact)}/{object_id}"
 
 
 def manifest_key(generation: int) -> str:

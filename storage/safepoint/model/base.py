@@ -44,6 +44,9 @@ class Limits:
     name_chars: int = 1000
     step_chars: int = 200
     steps: int = 10_000
+    artifact_bytes: int = 64 * 1024**3
+    artifacts: int = 10_000
+    artifact_revisions: int = 20_000
     depth: int = 128
     document_bytes: int = 60 * 1024 * 1024
     lease_min: timedelta = timedelta(seconds=1)
