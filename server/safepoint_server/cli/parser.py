@@ -48,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "ls": Command("list workspaces", "ls"),
     "show": Command("one workspace: where it is, its steps, its state", "show"),
     "history": Command("every commit of a workspace, newest first", "history"),
+    "delete": Command("a workspace for good: its keys are destroyed first", "delete"),
     "copy": Command("a store, or workspaces of it, to another place; repeat to update", "copy"),
     "export": Command("a workspace as readable files", "export"),
     "import": Command("exported files, perhaps edited, as a workspace or checkpoint", "import_"),
