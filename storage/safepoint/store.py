@@ -19,27 +19,21 @@ from safepoint.address import Place, open_place
 from safepoint.behind.following import Following, PagesPolicy, check_pages
 from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
-from safepoint.crypto.manifest import check_mac
+from safepoint.crypto.storekeys import StoreKeys
 from safepoint.deletion import delete_workspace
 from safepoint.directory import Directory
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.format.keys import encode_name
 from safepoint.handle import Handle
 from safepoint.keyfile import default_seen_folder, make_key_file
+from safepoint.keysource import KeySource, as_kms_key
 from safepoint.log.cache import DocumentCache
 from safepoint.log.commit import Patience
-from safepoint.log.keys import StoreKeys
 from safepoint.log.log import Shared
 from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
 from safepoint.log.transitions.base import check_text
-from safepoint.manifest import (
-    KeySource,
-    as_kms_key,
-    change_slots,
-    read_manifest,
-    unlock_store,
-)
+from safepoint.manifest import Opened, change_slots, read_checked, unlock_store
 from safepoint.model import Actor, Deleted, Limits, Page, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.probe import probe
@@ -65,6 +59,7 @@ class Store:
         self,
         shared: Shared,
         following: Following,
+        opened: Opened,
         *,
         actor: Actor,
         limits: Limits,
@@ -72,6 +67,7 @@ class Store:
         patience: Patience,
     ) -> None:
         self._shared = shared
+        self._opened = opened
         self._actor = actor
         self._limits = limits
         self._clock = clock
@@ -129,7 +125,8 @@ class Store:
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback((objects := place.objects).close)
             source = _source(place, key_file, passphrase, kms_key)
-            keys = await _unlock(place, source, create=create)
+            opened = await _unlock(place, source, create=create)
+            keys = opened.keys
             heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
             following = Following(
@@ -141,6 +138,7 @@ class Store:
             yield cls(
                 Shared(objects, keys, cache, heads, os.urandom, *told),
                 following,
+                opened,
                 actor=actor,
                 limits=limits,
                 clock=clock,
@@ -236,16 +234,17 @@ class Store:
 
     async def slots(self) -> tuple[KeySlot, ...]:
         """The ways to open this store."""
-        found = await read_manifest(self.objects)
-        if found is None:
-            return ()
-        key, body = found
-        check_mac(body, store_key=self._shared.keys.store_key, key=key)
+        _, body = await read_checked(self.objects, self._shared.keys)
         return slots_of(body)
+
+    @property
+    def opened_slot(self) -> str:
+        """The id of the key slot that opened this store here."""
+        return self._opened.slot_id
 
     async def add_passphrase_slot(self, passphrase: str, label: str = "") -> KeySlot:
         """Let `passphrase` open the store too; no data is touched."""
-        return await self._add_slot(Passphrase(passphrase), label)
+        return await self._add_slot(Passphrase(passphrase).normal(), label)
 
     async def add_key_file_slot(self, path: Path, label: str = "") -> KeySlot:
         """Let a key file open the store too; it is made if it does not exist."""
@@ -337,20 +336,20 @@ def _source(
     )
 
 
-async def _unlock(place: Place, source: KeySource, *, create: bool) -> StoreKeys:
+async def _unlock(place: Place, source: KeySource, *, create: bool) -> Opened:
     """The keys of the store at `place`, once it has shown that it can be relied on."""
     if not place.foreign:
         return await unlock_store(place.objects, source, create=create, random=os.urandom)
-    probed, keys = await asyncio.gather(
+    probed, opened = await asyncio.gather(
         probe(place.objects),
         unlock_store(place.objects, source, create=False, random=os.urandom),
         return_exceptions=True,
     )
     if isinstance(probed, BaseException):
         raise probed
-    if isinstance(keys, NotFound) and create:
+    if isinstance(opened, NotFound) and create:
         await probe(place.objects, thorough=True)
         return await unlock_store(place.objects, source, create=True, random=os.urandom)
-    if isinstance(keys, BaseException):
-        raise keys
-    return keys
+    if isinstance(opened, BaseException):
+        raise opened
+    return opened

@@ -18,11 +18,11 @@ from safepoint.behind.schedule import Behind, Pace
 from safepoint.behind.summary import Summary, open_sealed, seal_json, summary_of
 from safepoint.behind.views import MAX_CHECKPOINTS, workspace_page
 from safepoint.crypto.envelope import Random
+from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import InvalidInput
 from safepoint.format.document import Document
 from safepoint.format.keys import encode_name, page_key, summary_key
 from safepoint.listing import Listing
-from safepoint.log.keys import StoreKeys
 from safepoint.log.log import Head, Log, Shared
 from safepoint.objects.base import ObjectStore
 from safepoint.pages import render_workspace

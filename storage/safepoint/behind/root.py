@@ -17,8 +17,8 @@ from typing import Any
 from safepoint.behind.summary import Summary, open_sealed, seal_json
 from safepoint.behind.views import root_row
 from safepoint.crypto.envelope import Random
+from safepoint.crypto.storekeys import StoreKeys
 from safepoint.format.keys import ROOT_PAGE, ROOT_SUMMARY, WORKSPACES_FOLDER
-from safepoint.log.keys import StoreKeys
 from safepoint.objects.base import ObjectStore
 from safepoint.pages import MAX_ROWS, RootPage, render_root
 

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import orjson
 
-from safepoint.crypto.envelope import Place, Random, seal, unseal
+from safepoint.crypto.envelope import Place, Random
+from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import Damaged, Unsupported
 from safepoint.format.document import Document
-from safepoint.log.keys import StoreKeys
 from safepoint.log.progress import workspace_status
 from safepoint.log.transitions.base import when
 from safepoint.model import Progress, WorkspaceInfo, WorkspaceStatus
@@ -127,7 +127,7 @@ def summary_of(name: str, workspace_id: bytes, document: Document, *, state_byte
 def seal_json(keys: StoreKeys, key: str, value: Mapping[str, Any], *, random: Random) -> bytes:
     """The object to put under `key`."""
     plain = orjson.dumps({"format": FORMAT, **value})
-    return seal(keys.store_key, 0, _place(keys, key), plain, random=random)
+    return keys.seal(_place(keys, key), plain, random=random)
 
 
 def open_sealed(
@@ -135,7 +135,7 @@ def open_sealed(
 ) -> T | None:
     """What `read` makes of an object; None for what this program cannot read. Never raises."""
     try:
-        value = orjson.loads(unseal({0: keys.store_key}, _place(keys, key), data))
+        value = orjson.loads(keys.open(_place(keys, key), data))
         return read(value) if value["format"] == FORMAT else None
     except (Damaged, Unsupported, KeyError, TypeError, ValueError):
         return None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import re
 import threading
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -30,7 +32,10 @@ __all__ = [
     "Passphrase",
     "Unlock",
     "add_slot",
+    "forms_of",
+    "open_slot",
     "open_slots",
+    "rewrap_slots",
     "slots_of",
 ]
 
@@ -147,6 +152,19 @@ class Passphrase:
                 code="bad_passphrase",
             ) from None
 
+    def normal(self) -> Passphrase:
+        """The same characters in one form (NFC), as slots are made with: keyboards differ in how
+        they compose them."""
+        return Passphrase(unicodedata.normalize("NFC", self.words))
+
+    def forms(self) -> tuple[Passphrase, ...]:
+        """What to try on a slot: the normal form, then the words as they were typed, by which
+        slots were made that are older than the normal form."""
+        normal = unicodedata.normalize("NFC", self.words)
+        if normal == self.words or len(normal) < MIN_PASSPHRASE_CHARS:
+            return (self,)
+        return (Passphrase(normal), self)
+
     def new_kek(self, store_id: bytes, *, random: Random) -> tuple[dict[str, Any], bytes]:
         """See Unlock.new_kek."""
         salt = random(_SALT_BYTES)
@@ -202,7 +220,15 @@ def add_slot(
 
 
 def open_slots(slots: list[dict[str, Any]], unlock: Unlock, store_id: bytes) -> bytes | None:
-    """The store key, or None when no slot belongs to `unlock`.
+    """The store key, or None when no slot belongs to `unlock`. Raises what `open_slot` raises."""
+    opened = open_slot(slots, unlock, store_id)
+    return None if opened is None else opened[1]
+
+
+def open_slot(
+    slots: list[dict[str, Any]], unlock: Unlock, store_id: bytes
+) -> tuple[str, bytes] | None:
+    """The id of the slot that opened, and the store key; None when no slot belongs to `unlock`.
 
     Raises:
         Damaged, Unsupported: a slot cannot be what Safepoint wrote.
@@ -213,9 +239,7 @@ def open_slots(slots: list[dict[str, Any]], unlock: Unlock, store_id: bytes) -> 
         try:
             if slot["kind"] != unlock.kind:
                 continue
-            sealed = base64.b64decode(slot["wrapped"], validate=True)
-            place = _place(store_id, str(slot["id"]))
-            return unseal({0: unlock.kek(slot, store_id)}, place, sealed)
+            return str(slot["id"]), _unwrap(slot, unlock.kek(slot, store_id), store_id)
         except KeyMismatch:
             continue
         except (WrongKey, Unavailable) as error:
@@ -225,6 +249,47 @@ def open_slots(slots: list[dict[str, Any]], unlock: Unlock, store_id: bytes) -> 
     if refused is not None:
         raise refused
     return None
+
+
+def rewrap_slots(
+    slots: list[dict[str, Any]],
+    unlocks: Iterable[Unlock],
+    store_id: bytes,
+    new_store_key: bytes,
+    *,
+    random: Random,
+) -> list[dict[str, Any]]:
+    """Those of `slots` that one of `unlocks` opens, now wrapping `new_store_key`.
+
+    Raises:
+        WrongKey: one of `unlocks` opens no slot.
+        Unavailable: one cannot be asked now.
+    """
+    rewrapped: dict[str, dict[str, Any]] = {}
+    for unlock in unlocks:
+        opened = False
+        for slot, form in ((slot, form) for slot in slots for form in forms_of(unlock)):
+            found = None
+            with contextlib.suppress(WrongKey):
+                found = open_slot([slot], form, store_id)
+            if found is not None:
+                opened = True
+                kek = form.kek(slot, store_id)
+                sealed = seal(kek, 0, _place(store_id, slot["id"]), new_store_key, random=random)
+                rewrapped[slot["id"]] = {**slot, "wrapped": base64.b64encode(sealed).decode()}
+        if not opened:
+            raise WrongKey(
+                f"{unlock.what} opens no key slot of this store",
+                hint="Nothing was changed. To let it open the store, add it first, with "
+                "`safepoint keys add`.",
+                code="no_such_slot",
+            )
+    return [rewrapped[slot["id"]] for slot in slots if slot["id"] in rewrapped]
+
+
+def forms_of(unlock: Unlock) -> tuple[Unlock, ...]:
+    """What to try on a slot: see Passphrase.forms."""
+    return unlock.forms() if isinstance(unlock, Passphrase) else (unlock,)
 
 
 def slots_of(manifest: dict[str, Any]) -> tuple[KeySlot, ...]:
@@ -239,6 +304,11 @@ def slots_of(manifest: dict[str, Any]) -> tuple[KeySlot, ...]:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _no_slot() from None
+
+
+def _unwrap(slot: dict[str, Any], kek: bytes, store_id: bytes) -> bytes:
+    sealed = base64.b64decode(slot["wrapped"], validate=True)
+    return unseal({0: kek}, _place(store_id, str(slot["id"])), sealed)
 
 
 def _place(store_id: bytes, slot_id: str) -> Place:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from safepoint.crypto import manifest
-from safepoint.crypto.envelope import Place, Random, seal, unseal
+from safepoint.crypto.envelope import Place, Random
 from safepoint.crypto.keyring import KEY_BYTES
+from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import Damaged
 from safepoint.format.keys import keys_key
 
@@ -28,14 +29,6 @@ __all__ = [
 
 KIND = "safepoint workspace"
 ID_BYTES = 16
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class StoreKeys:
-    """An unlocked store."""
-
-    store_id: bytes
-    store_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +63,10 @@ def new_manifest(
     """The object of this generation for a new workspace, and what it holds."""
     secrets = {1: random(KEY_BYTES)}
     keys = WorkspaceKeys(random(ID_BYTES), name, secrets, generation, first)
-    wrapped = seal(
-        store.store_key, 0, _place(store, keys.workspace_id, "data key", "1"), keys.secrets[1],
-        random=random,
-    )  # fmt: skip
-    sealed_name = seal(
-        store.store_key, 0, _place(store, keys.workspace_id, "name", ""), name.encode(),
-        random=random,
-    )  # fmt: skip
+    place = _place(store, keys.workspace_id, "data key", "1")
+    wrapped = store.seal(place, keys.secrets[1], random=random)
+    place = _place(store, keys.workspace_id, "name", "")
+    sealed_name = store.seal(place, name.encode(), random=random)
     body = {
         "format": manifest.FORMAT,
         "kind": KIND,
@@ -90,17 +79,15 @@ def new_manifest(
     if first > 1:
         body["first"] = first
     key = keys_key(name, generation)
-    return manifest.encode(body, store_key=store.store_key, key=key), keys
+    return store.encode(body, key=key), keys
 
 
 def tombstone_manifest(
     store: StoreKeys, keys: WorkspaceKeys, deleted: Tombstone, *, generation: int, random: Random
 ) -> bytes:
     """The object of this generation for a workspace that is deleted: it holds no data key."""
-    sealed_name = seal(
-        store.store_key, 0, _place(store, keys.workspace_id, "name", ""), keys.name.encode(),
-        random=random,
-    )  # fmt: skip
+    place = _place(store, keys.workspace_id, "name", "")
+    sealed_name = store.seal(place, keys.name.encode(), random=random)
     body = {
         "format": manifest.FORMAT,
         "kind": KIND,
@@ -112,14 +99,14 @@ def tombstone_manifest(
         "deleted": {"at": deleted.at, "version": deleted.version, "run": deleted.run},
     }
     key = keys_key(keys.name, generation)
-    return manifest.encode(body, store_key=store.store_key, key=key)
+    return store.encode(body, key=key)
 
 
 def open_manifest(store: StoreKeys, name: str, generation: int, data: bytes) -> WorkspaceKeys:
     """Raises Damaged unless `data` is the manifest of this workspace in this store."""
     key = keys_key(name, generation)
     body = manifest.decode(data, key=key, kind=KIND)
-    manifest.check_mac(body, store_key=store.store_key, key=key)
+    store.check(body, key=key)
     keys = _unwrap(store, body, key)
     if keys.name != name:
         raise Damaged(
@@ -133,22 +120,19 @@ def open_manifest(store: StoreKeys, name: str, generation: int, data: bytes) -> 
 def name_of(store: StoreKeys, key: str, data: bytes) -> str:
     """The full name sealed in the manifest that lies under `key`. Raises Damaged."""
     body = manifest.decode(data, key=key, kind=KIND)
-    manifest.check_mac(body, store_key=store.store_key, key=key)
+    store.check(body, key=key)
     return _unwrap(store, body, key).name
 
 
 def _unwrap(store: StoreKeys, body: dict[str, Any], key: str) -> WorkspaceKeys:
-    outer = {0: store.store_key}
     workspace_id = bytes.fromhex(body["workspace_id"])
     secrets = {
-        entry["id"]: unseal(
-            outer,
-            _place(store, workspace_id, "data key", str(entry["id"])),
-            _bytes(entry["wrapped"]),
+        entry["id"]: store.open(
+            _place(store, workspace_id, "data key", str(entry["id"])), _bytes(entry["wrapped"])
         )
         for entry in body["keys"]
     }
-    sealed_name = unseal(outer, _place(store, workspace_id, "name", ""), _bytes(body["name"]))
+    sealed_name = store.open(_place(store, workspace_id, "name", ""), _bytes(body["name"]))
     deleted = body.get("deleted")
     return WorkspaceKeys(
         workspace_id,

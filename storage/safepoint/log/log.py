@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from safepoint.crypto.envelope import Random
+from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import Damaged, InvalidInput, NotFound
 from safepoint.format.document import EMPTY, Document
 from safepoint.format.keys import (
@@ -30,7 +31,7 @@ from safepoint.format.keys import (
 from safepoint.format.record import NO_PREVIOUS, Record, is_torn
 from safepoint.log.cache import DocumentCache
 from safepoint.log.codec import Codec
-from safepoint.log.keys import StoreKeys, Tombstone, WorkspaceKeys, open_manifest
+from safepoint.log.keys import Tombstone, WorkspaceKeys, open_manifest
 from safepoint.log.seen import SeenHeads
 from safepoint.log.stump import set_aside_stump
 from safepoint.objects.base import MakesDurable, ObjectStore

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from safepoint.crypto import manifest
 from safepoint.errors import Conflict, Damaged, InvalidInput
 from safepoint.format.keys import (
     MANIFEST_FOLDER,
@@ -103,7 +102,7 @@ async def _copy_slots(source: Shared, target: ObjectStore) -> bool:
     if found is None:
         raise Damaged(f"the manifest of {source.objects.url} is gone", hint="Restore it.")
     key, body = found
-    manifest.check_mac(body, store_key=source.keys.store_key, key=key)
+    source.keys.check(body, key=key)
     data = await source.objects.get(key)
     there = await read_manifest(target)
     if there is None:
@@ -116,7 +115,7 @@ async def _copy_slots(source: Shared, target: ObjectStore) -> bool:
                 hint="Name the workspaces to copy into it (--workspace), or an empty place.",
                 code="another_store",
             )
-        manifest.check_mac(there_body, store_key=source.keys.store_key, key=there_key)
+        source.keys.check(there_body, key=there_key)
         known = await source.objects.get(there_key)
         if known is None or known != await target.get(there_key):
             return bool(there_body["slots"] != body["slots"])
