@@ -1,0 +1,121 @@
+"""fork: a document that begins another workspace, and the entry that stays in the one it is from.
+
+Two logs cannot commit together. The fork comes first: it alone decides whether there is one. The
+entry follows, and whoever repeats the call adds it if it is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from safepoint.errors import Conflict
+from safepoint.format.document import STATE, Document, result_region
+from safepoint.format.entries import ArtifactEntry, ForkEntry, OriginEntry, StepEntry
+from safepoint.log.progress import FINISHED
+from safepoint.log.transitions.base import Context, Outcome, advance, check_text, checkpoint
+from safepoint.log.transitions.stepback import steps_back
+
+__all__ = ["BeginFork", "RecordFork", "forked_steps"]
+
+KEPT_FORKS = 256
+
+
+def forked_steps(old: Document, head: Document, context: Context) -> Mapping[str, StepEntry]:
+    """The steps of `old` as a fork begins with them. `head` is the newest version of the origin:
+    what it has run since is in doubt in the fork, whose idempotency keys are others."""
+    now = head.steps if head.run == old.run else {}
+    back = steps_back(old.steps, now, version=context.version, now_ms=context.now_ms)
+    steps = {name: back.steps[name] for name in old.steps}
+    return {
+        name: replace(entry, doubt=True, returned=context.version)
+        if entry.status not in FINISHED and (entry.status == "running" or entry.doubt)
+        else entry
+        for name, entry in steps.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class BeginFork:
+    """The first version of a fork. The reply is the document that the fork began with, or None
+    when an earlier call began it from the same version of the same origin.
+
+    `any_version` takes a fork of whatever version of that origin for a repeat. `artifacts` is the
+    fork's table.
+    """
+
+    origin: str
+    old: Document
+    head: Document
+    artifacts: Mapping[str, tuple[ArtifactEntry, ...]]
+    reason: str | None = None
+    any_version: bool = False
+
+    def __call__(self, document: Document, context: Context) -> Outcome[Document | None]:
+        check_text(self.reason, "reason", limit=context.limits.summary_bytes // 2)
+        if document.exists:
+            self.check_same(document, context.workspace)
+            return Outcome(None)
+        old = self.old
+        origin = OriginEntry(self.origin, old.version, old.run, context.now_ms)
+        wanted = {STATE, *(result_region(name) for name in old.steps)}
+        new = advance(
+            document,
+            context,
+            run_ms=context.now_ms,
+            goal=old.goal,
+            next_action=old.next_action,
+            summary=old.summary,
+            state_sha256=old.state_sha256,
+            steps=forked_steps(old, self.head, context),
+            references=old.references,
+            artifacts=self.artifacts,
+            origin=origin,
+            regions={name: data for name, data in old.regions.items() if name in wanted},
+        )
+        told = f"forked from {self.origin} at version {old.version}"
+        latest = old.latest
+        here = latest is not None and latest.version == old.version
+        new, _ = checkpoint(
+            new,
+            context,
+            kind=latest.kind if latest and here else "step",
+            label=latest.label if latest and here else None,
+            summary=f"{told}: {self.reason}" if self.reason else told,
+            step=None,
+        )
+        event = {"kind": "fork", "from": self.origin, "from_version": old.version}
+        return Outcome(new, new, {**event, "state_bytes": len(new.state or b"")})
+
+    def check_same(self, document: Document, name: str) -> None:
+        """Raises Conflict unless `document` belongs to a fork that this very call asks for."""
+        origin = document.origin
+        if origin is not None and origin.workspace == self.origin:
+            if self.any_version or origin.version == self.old.version:
+                return
+            told = f"it was forked from version {origin.version}, not {self.old.version}"
+        else:
+            told = "it is not a fork of this one"
+        raise Conflict(
+            f"there is a workspace {name!r} already, and {told}; nothing was forked",
+            hint="Choose another name for the fork.",
+            code="workspace_exists",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFork:
+    """The entry in the origin. The newest 256 are kept; the reply is nothing."""
+
+    fork: str
+    version: int
+    at_ms: int
+    reason: str | None = None
+
+    def __call__(self, document: Document, context: Context) -> Outcome[None]:
+        entry = ForkEntry(self.fork, self.version, self.at_ms)
+        if entry in document.forks:
+            return Outcome(None)
+        event = {"kind": "forked", "to": self.fork, "version": self.version, "reason": self.reason}
+        forks = (*document.forks, entry)[-KEPT_FORKS:]
+        return Outcome(None, advance(document, context, forks=forks), event)
