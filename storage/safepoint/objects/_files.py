@@ -15,6 +15,7 @@ import io
 import os
 import stat
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -134,6 +135,15 @@ class Files:
                 raise failures.not_named("delete", key, self._root.url, error) from error
             self._forget(key)
             self._sync_names(key, path)
+
+    def age(self, key: str) -> timedelta | None:
+        with self.failing_as("read", key):
+            file = self._open(self._trusted(key))
+            if file is None:
+                return None
+            with file:
+                age = time.time() - os.fstat(file.fileno()).st_mtime
+            return timedelta(seconds=max(age, 0))
 
     def sweep(self, older_than: timedelta) -> int:
         with self.failing_as("sweep", ""):

@@ -96,6 +96,30 @@ class S3Streams:
             asked["KeyMarker"] = page["NextKeyMarker"]
             asked["UploadIdMarker"] = page["NextUploadIdMarker"]
 
+    async def age(self, key: str) -> timedelta | None:
+        """See TellsAge."""
+
+        def look() -> timedelta:
+            try:  # no HEAD: its 404 does not say whether it is the bucket that is missing
+                answer = self._bucket.client.get_object(
+                    **self._bucket.object(key), Range="bytes=0-0"
+                )
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 416:
+                    return timedelta()  # it is empty, and nothing of Safepoint's
+                raise
+            with closing(answer["Body"]):
+                genuine(answer, "ETag")
+                stored: datetime = answer["LastModified"]
+            return max(_server_time(answer) - stored, timedelta())
+
+        answer = await self._bucket.repeat(look)
+        if not isinstance(answer, Failure):
+            return answer
+        if answer.verdict is Verdict.MISSING:
+            return None
+        raise self._bucket.error("read", key, answer)
+
     def _read(self, named: dict[str, Any], at: int, size: int, etag: str) -> _Piece:
         condition = {"IfMatch": etag} if etag else {}
         try:

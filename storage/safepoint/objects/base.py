@@ -13,6 +13,7 @@ __all__ = [
     "ObjectStore",
     "SetsAside",
     "StreamStore",
+    "TellsAge",
 ]
 
 
@@ -111,6 +112,14 @@ class ListsCheaply(Protocol):
     def lists_cheaply(self) -> bool:
         """Whether it costs about as much as one get, in time and money. A list then comes before
         whatever may lag, to see whether it does. A store that does not say so is asked seldom."""
+
+
+@runtime_checkable
+class TellsAge(Protocol):
+    """A store that knows since when an object is there. Without it nothing is ever called old."""
+
+    async def age(self, key: str) -> timedelta | None:
+        """How long the object has been there, by the place's own clock; None when it is not."""
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ __all__ = ["LocalObjects"]
 
 
 class LocalObjects:
-    """See ObjectStore, SetsAside, MakesDurable and StreamStore.
+    """See ObjectStore, SetsAside, MakesDurable, StreamStore and TellsAge.
 
     Every operation is one hop to a worker thread, and so is every chunk of a stream.
 
@@ -95,6 +95,10 @@ class LocalObjects:
     async def sweep(self, *, older_than: timedelta) -> int:
         """See StreamStore.sweep. The first operation removes what is older than a day anyway."""
         return await asyncio.to_thread(self._files.sweep, older_than)
+
+    async def age(self, key: str) -> timedelta | None:
+        """See TellsAge. Since its last write, by this machine's clock."""
+        return await asyncio.to_thread(self._files.age, key)
 
     async def close(self) -> None:
         """See ObjectStore.close."""

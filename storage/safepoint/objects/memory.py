@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import timedelta
@@ -14,7 +15,7 @@ __all__ = ["MemoryObjects"]
 
 
 class MemoryObjects:
-    """See ObjectStore and StreamStore. Durable for as long as this value lives, and no longer.
+    """See ObjectStore, StreamStore, TellsAge. Durable for as long as this value lives, no longer.
 
     One value may serve several stores, event loops and threads at once; `close` leaves the objects
     where they are. What is stored is a copy: changing a buffer later changes nothing.
@@ -23,6 +24,7 @@ class MemoryObjects:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._objects: dict[str, bytes] = {}
+        self._stored_at: dict[str, float] = {}
         self._keys: list[str] = []  # ascending; ASCII, so the order of str is that of bytes
 
     lists_cheaply = True
@@ -52,6 +54,7 @@ class MemoryObjects:
             elif if_absent:
                 return False
             self._objects[key] = kept
+            self._stored_at[key] = time.monotonic()
         return True
 
     async def get(self, key: str) -> bytes | None:
@@ -74,7 +77,7 @@ class MemoryObjects:
         check_key(key)
         with self._lock:
             if self._objects.pop(key, None) is not None:
-                del self._keys[bisect_left(self._keys, key)]
+                del self._keys[bisect_left(self._keys, key)], self._stored_at[key]
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         """See StreamStore.put_stream."""
@@ -100,6 +103,12 @@ class MemoryObjects:
     async def sweep(self, *, older_than: timedelta) -> int:
         """See StreamStore.sweep. An upload that fails leaves nothing."""
         return 0
+
+    async def age(self, key: str) -> timedelta | None:
+        """See TellsAge."""
+        with self._lock:
+            there = key in self._objects
+            return timedelta(seconds=time.monotonic() - self._stored_at[key]) if there else None
 
     async def close(self) -> None:
         """See ObjectStore.close."""

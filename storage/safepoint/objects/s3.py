@@ -235,6 +235,10 @@ class S3Objects:
         """See StreamStore.sweep. Looks at all uploads below `prefix`, by the server's clock."""
         return await self._streams.sweep(older_than)
 
+    async def age(self, key: str) -> timedelta | None:
+        """See TellsAge. One request; by the server's clock."""
+        return await self._streams.age(key)
+
     async def close(self) -> None:
         """See ObjectStore.close. The client is left to the caller who made it."""
         await self._streams.settle()

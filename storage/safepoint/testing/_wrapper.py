@@ -16,6 +16,7 @@ from safepoint.objects.base import (
     ObjectStore,
     SetsAside,
     StreamStore,
+    TellsAge,
 )
 
 __all__ = ["Operation", "Wrapper"]
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 class Operation(NamedTuple):
     """A call: `put`, `get`, `list`, `delete`, `set_aside`, `make_durable`, `put_stream`,
-    `get_stream` or `sweep`, and its key. That of a list is its prefix, that of a sweep empty.
+    `get_stream`, `sweep` or `age`, and its key. That of a list is its prefix, that of a sweep empty.
     """
 
     verb: str
@@ -57,6 +58,13 @@ class Wrapper:
             self.make_durable = make_durable
         if isinstance(inner, StreamStore):
             self._pass_streams(inner)
+        if isinstance(inner, TellsAge):
+            look = inner.age
+
+            async def age(key: str) -> timedelta | None:
+                return await self.around(Operation("age", key), lambda: look(key))
+
+            self.age = age
 
     def _pass_streams(self, inner: StreamStore) -> None:
         """A stream that is read passes through `around` once, when its first chunk is asked for."""

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from safepoint.errors import Conflict, InvalidInput, NotFound
-from safepoint.objects.base import ObjectStore, StreamStore
+from safepoint.objects.base import ObjectStore, StreamStore, TellsAge
 from safepoint.testing.contract import REFUSED_KEYS
 
 __all__ = ["StreamStoreContract", "Streams", "read", "stream"]
@@ -265,6 +265,15 @@ class StreamStoreContract:
 
         await objects.put_stream("k", source())
         assert await others.get("k") == b"".join(chunks)
+
+    async def test_an_object_has_the_age_of_its_last_put(self, objects: Streams) -> None:
+        if not isinstance(objects, TellsAge):
+            pytest.skip("this store knows no ages")
+        assert await objects.age("a/k") is None
+        await objects.put_stream("a/k", stream([b"x"]))
+        age = await objects.age("a/k")
+        assert age is not None
+        assert timedelta() <= age < HOUR
 
     @pytest.mark.parametrize("deleted", [False, True])
     async def test_a_reader_never_gets_bytes_of_two_objects(
