@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -94,9 +94,16 @@ def stream_store(objects: ObjectStore) -> StreamStore:
 class SealedObjects:
     """The objects of the artifacts of the workspace whose `codec` this is."""
 
-    def __init__(self, objects: ObjectStore, codec: Codec) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        codec: Codec,
+        newer: Callable[[], Awaitable[Codec | None]] | None = None,
+    ) -> None:
+        """`newer` gives the codec once its keys are read again: others may have added some."""
         self._objects = stream_store(objects)
         self._codec = codec
+        self._newer = newer
 
     def key(self, artifact: str, object_id: str) -> str:
         return artifact_key(self._codec.name, artifact, object_id)
@@ -177,7 +184,14 @@ class SealedObjects:
                     header += chunk
         except NotFound:
             raise missing(key) from None
-        return open_header(self._codec.secrets, self._place(key), bytes(header))
+        try:
+            return open_header(self._codec.secrets, self._place(key), bytes(header))
+        except Damaged as error:
+            newer = await self._newer() if error.code == "unknown_key" and self._newer else None
+            if newer is None:
+                raise
+            self._codec = newer
+            return open_header(newer.secrets, self._place(key), bytes(header))
 
     def _place(self, key: str) -> Place:
         return Place(self._codec.store_id, self._codec.workspace_id, "artifact", key)

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 from safepoint.errors import LimitExceeded, OutcomeUnknown, SafepointError, Unavailable
 from safepoint.format.document import Document
 from safepoint.format.keys import keys_key, log_key
-from safepoint.log.codec import Sealed
+from safepoint.log.codec import Codec, Sealed
 from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
 from safepoint.log.transitions.base import Command, Context, Outcome
@@ -115,6 +115,19 @@ class Committer:
                     await self._log.make_durable(head)
                     return Committed(outcome.reply, head, 0, conflicts)
                 head, fresh = await self._log.head(), True
+
+    async def codec(self) -> Codec:
+        """What seals for the workspace. One that does not exist gets its keys now.
+
+        Raises what `Log.head` raises, and Unavailable when keys cannot be made.
+        """
+        async with self._turn:
+            head = await self._log.head()
+            if not head.exists:
+                await self._make_keys(head)
+        codec = self._log.codec
+        assert codec is not None  # noqa: S101 - known with the head, or made above
+        return codec
 
     def rehearse(self, head: Head, commands: Iterable[Command[Any]], actor: Actor) -> None:
         """Apply `commands` one after the other, beginning at `head`, and commit nothing.

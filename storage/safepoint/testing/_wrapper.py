@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 class Operation(NamedTuple):
     """A call: `put`, `get`, `list`, `delete`, `set_aside`, `make_durable`, `put_stream`,
-    `get_stream`, `sweep` or `age`, and its key. That of a list is its prefix, that of a sweep empty.
+    `get_stream`, `sweep` or `age`, and its key: of a list its prefix, of a sweep nothing.
     """
 
     verb: str
