@@ -23,14 +23,14 @@ def input_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def output_schema(reply: type[Reply]) -> dict[str, Any]:
-    """Schema of a reply: the names and types of its fields. What may be absent is not required.
+    """Schema of a reply: the names and types of the fields that are always there.
 
-    What lies inside objects and arrays is left to be read.
+    What may be absent, and what lies inside objects and arrays, is left to be read: a model that
+    lists the tools pays for every word here.
     """
     hints = get_type_hints(reply)
-    required = [field.name for field in fields(reply) if field.default is MISSING]
-    properties = {field.name: _shallow(hints[field.name]) for field in fields(reply)}
-    return {"type": "object", "properties": properties, "required": required}
+    always = [field.name for field in fields(reply) if field.default is MISSING]
+    return {"type": "object", "properties": {name: _shallow(hints[name]) for name in always}}
 
 
 def _shallow(hint: Any) -> dict[str, Any]:
