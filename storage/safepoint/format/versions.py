@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from safepoint.format.document import KEPT, Document
 from safepoint.format.keys import VERSION_MAX
 
-__all__ = ["NO_VERSIONS", "Kept", "Versions", "exists", "existing", "kept_of", "with_kept"]
+__all__ = ["NO_VERSIONS", "Kept", "Versions", "existing", "is_pruned", "kept_of", "with_kept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +144,9 @@ def with_kept(document: Document, kept: Kept) -> Document:
     return replace(document, regions=regions)
 
 
-def exists(document: Document, version: int) -> bool:
-    """Whether the workspace, now at `document`, has this version and did not prune it."""
-    if not 1 <= version <= document.version:
-        return False
-    return version >= document.floor or version in kept_of(document).all
+def is_pruned(document: Document, version: int) -> bool:
+    """Whether the workspace, now at `document`, has pruned this version."""
+    return version < document.floor and version not in kept_of(document).all
 
 
 def existing(document: Document, first: int = 1) -> Versions:

@@ -10,29 +10,29 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
-from safepoint.crypto.envelope import Random
-from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import Damaged, InvalidInput, NotFound
 from safepoint.format.document import EMPTY, Document
+from safepoint.format.entries import CheckpointEntry
 from safepoint.format.keys import (
     chain_of,
+    first_of_block,
     generation_of,
     keys_folder,
+    last_of_block,
     log_folder,
     log_key,
     newest_generation,
     version_of,
 )
 from safepoint.format.record import NO_PREVIOUS, Record, is_torn
-from safepoint.log.cache import DocumentCache
+from safepoint.format.versions import is_pruned, kept_of
 from safepoint.log.codec import Codec
 from safepoint.log.keys import Tombstone, WorkspaceKeys, open_manifest
-from safepoint.log.seen import SeenHeads
+from safepoint.log.pruned import pruned_error
+from safepoint.log.shared import LARGE_BYTES, Head, Shared, off_loop
 from safepoint.log.stump import set_aside_stump
 from safepoint.objects.base import MakesDurable, ObjectStore
 
@@ -40,55 +40,11 @@ __all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "newest_version", "off_loop"]
 
 logger = logging.getLogger("safepoint")
 
-LARGE_BYTES = 256 * 1024
 _MAX_STEPS_FORWARD = 8
 _VIEW_SECONDS = 600.0
 _LISTED_AT_ONCE = 8
 
-P = ParamSpec("P")
 R = TypeVar("R")
-
-
-async def off_loop(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call it here, or in a thread when it works on more than 256 KiB."""
-    if size > LARGE_BYTES:
-        return await asyncio.to_thread(function, *args, **kwargs)
-    return function(*args, **kwargs)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The newest version known: version 0 with the empty document while there is none."""
-
-    document: Document
-    digest: bytes
-    size: int
-    weight: int  # bytes of the encoded document
-
-    @property
-    def version(self) -> int:
-        return self.document.version
-
-    @property
-    def exists(self) -> bool:
-        """See Document.exists."""
-        return self.document.exists
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What the workspaces of one open store share. `committed` is told of every commit of this
-    process once it is durable; it returns at once and never raises. `describe` gives what may
-    stand readable beside the record of a version with this event. `timer` counts seconds."""
-
-    objects: ObjectStore
-    keys: StoreKeys
-    cache: DocumentCache
-    seen: SeenHeads
-    random: Random
-    committed: Callable[[Log, Head], None] = lambda log, head: None
-    describe: Callable[[int, Mapping[str, Any]], dict[str, str]] = lambda version, event: {}
-    timer: Callable[[], float] = time.monotonic
 
 
 class Log:
@@ -175,7 +131,8 @@ class Log:
     async def document(self, version: int, head: Document) -> Document:
         """What the workspace, now at `head`, was at `version`.
 
-        Raises NotFound when there is no such version, Damaged when it cannot be rebuilt.
+        Raises NotFound when there is no such version or it was pruned (`pruned`), Damaged when it
+        cannot be rebuilt.
         """
         if version == head.version:
             return head
@@ -185,13 +142,46 @@ class Log:
                 hint="list_checkpoints (or `safepoint history`) shows the versions there are.",
                 code="version_not_found",
             )
-        encoded = await self.encoded(version)
-        return await off_loop(len(encoded), self.codec.decode, version, encoded)
+        return await self._unpruned(version, head, self._document(version))
 
     async def record(self, version: int) -> tuple[Record, int]:
-        """The record of an existing version, and its size in stored bytes."""
-        data = await self._fetch(version)
+        """The record of an existing version, and its size in stored bytes. Raises NotFound when it
+        was pruned."""
+        head = self._head.document if self._head is not None else EMPTY
+        data = await self._unpruned(version, head, self._fetch(version))
         return await off_loop(len(data), self._codec.open, version, data), len(data)
+
+    async def index(self, block: int, head: Document) -> tuple[CheckpointEntry, ...]:
+        """The checkpoints in this block that the workspace, now at `head`, still has. The block's
+        last version has them all."""
+        first, last = first_of_block(block), last_of_block(block)
+        if last < head.floor and not kept_of(head).all.any_between(first, last):
+            return ()
+        try:
+            document = head if last >= head.version else await self._document(last)
+        except Damaged:
+            newer = (await self.head()).document
+            if newer.floor == head.floor or newer.floor <= last:
+                raise
+            return await self.index(block, newer)
+        return tuple(one for one in document.checkpoints if not is_pruned(head, one.version))
+
+    async def _document(self, version: int) -> Document:
+        encoded = await self.encoded(version)
+        return await off_loop(len(encoded), self._codec.decode, version, encoded)
+
+    async def _unpruned(self, version: int, head: Document, reading: Coroutine[Any, Any, R]) -> R:
+        """What `reading` finds of a version, whose records may be pruned while it reads."""
+        if is_pruned(head, version):
+            reading.close()
+            raise pruned_error(self.name, version, head)
+        try:
+            return await reading
+        except Damaged:
+            newer = (await self.head()).document
+            if is_pruned(newer, version):
+                raise pruned_error(self.name, version, newer) from None
+            raise
 
     async def encoded(self, version: int) -> bytes:
         """The encoded document of an existing version: from the cache, or rebuilt."""

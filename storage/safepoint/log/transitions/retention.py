@@ -9,7 +9,7 @@ from typing import Any
 from safepoint.errors import InvalidInput, LimitExceeded, NotFound
 from safepoint.format.document import Document
 from safepoint.format.entries import RetentionEntry
-from safepoint.format.versions import Versions, exists, with_kept
+from safepoint.format.versions import Versions, is_pruned, with_kept
 from safepoint.log.keeping import Keeping, keep
 from safepoint.log.pruned import pruned_error
 from safepoint.log.transitions.base import Context, Outcome, advance
@@ -87,7 +87,7 @@ class Pin:
                 hint="list_checkpoints (or `safepoint history`) shows the versions there are.",
                 code="version_not_found",
             )
-        if not exists(document, self.version):
+        if is_pruned(document, self.version):
             raise pruned_error(context.workspace, self.version, document)
         if len(document.pins) >= MAX_PINS:
             raise LimitExceeded(
