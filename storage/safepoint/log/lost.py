@@ -1,0 +1,55 @@
+"""What stands in the place of a record that damage took and a repair gave up: sealed, of a kind of
+its own, so that the number stays taken and nothing takes it for a commit.
+
+Its event tells why, where the damaged bytes are kept, and which digest the next record names.
+"""
+
+from __future__ import annotations
+
+from safepoint.crypto.envelope import OVERHEAD, Place, Random, seal, unseal
+from safepoint.errors import Damaged, Unsupported
+from safepoint.format import record
+from safepoint.format.keys import log_key
+from safepoint.format.record import COMMIT_ID_BYTES, NO_PREVIOUS, Record
+from safepoint.log.codec import Codec
+from safepoint.log.transitions.base import when
+
+__all__ = ["LOST", "lost_error", "open_lost", "seal_lost"]
+
+LOST = "lost"
+
+
+def seal_lost(
+    codec: Codec, version: int, event: dict[str, object], *, at_ms: int, random: Random
+) -> bytes:
+    """The object for a version that is given up."""
+    made = Record(
+        version, at_ms, 0, random(COMMIT_ID_BYTES), NO_PREVIOUS, 0, NO_PREVIOUS,
+        {**event, "kind": LOST}, b"",
+    )  # fmt: skip
+    packed, key_id = record.pack(made, overhead=OVERHEAD), max(codec.secrets)
+    return seal(codec.secrets[key_id], key_id, _place(codec, version), packed, random=random)
+
+
+def open_lost(codec: Codec, version: int, data: bytes) -> Record | None:
+    """The object's record if it is such a one of this version, else None."""
+    try:
+        opened = record.unpack(unseal(codec.secrets, _place(codec, version), data))
+    except (Damaged, Unsupported, ValueError):
+        return None
+    return opened if opened.version == version else None
+
+
+def lost_error(name: str, lost: Record) -> Damaged:
+    """For a reader of a version that was given up, or that would be rebuilt from it."""
+    at = when(lost.at_ms)
+    return Damaged(
+        f"version {lost.version} of workspace {name!r} is lost: its record was damaged, and a "
+        f"repair on {at:%Y-%m-%d} gave it up",
+        hint="Load another version; list_checkpoints (or `safepoint history`) shows them.",
+        code="lost_version",
+    )
+
+
+def _place(codec: Codec, version: int) -> Place:
+    return Place(codec.store_id, codec.workspace_id, LOST, log_key(codec.name, version))
