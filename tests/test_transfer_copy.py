@@ -396,6 +396,37 @@ async def test_a_workspace_in_another_store_is_brought_up_to_date(place: Place) 
         assert caught.value.code == "history_differs"
 
 
+async def test_a_deleted_workspace_stays_behind_and_its_successor_is_copied_whole(
+    place: Place,
+) -> None:
+    async with place.process() as store, other_store(place) as other:
+        await fill(store, 20)
+        await store.delete("trip")
+        assert "trip" not in tally(await copy_store(store, target := MemoryObjects()))
+        with pytest.raises(NotFound):
+            await copy_workspaces(store, other, ["trip"])
+        again = store.workspace("trip")
+        for number in range(300):
+            await again.save({"again": number})
+        await copy_workspaces(store, other, ["trip"])
+        await copy_store(store, target)
+        assert await told(other.workspace("trip")) == await told(again)
+        assert (await other.workspace("trip").load(version=100)).state == {"again": 78}
+    async with place.process(target) as copy:
+        assert (await copy.workspace("trip").load(version=100)).state == {"again": 78}
+        assert (await copy.workspace("trip").save({})).version == 322
+
+
+async def test_what_was_deleted_in_the_target_does_not_come_back(place: Place) -> None:
+    async with place.process() as store, other_store(place) as other:
+        await fill(store, 3)
+        await copy_workspaces(store, other, ["trip"])
+        await other.delete("trip")
+        with pytest.raises(Conflict) as caught:
+            await copy_workspaces(store, other, ["trip"])
+        assert caught.value.code == "workspace_deleted"
+
+
 async def test_an_unrelated_workspace_of_the_same_name_is_refused(place: Place) -> None:
     async with place.process() as store, other_store(place) as other:
         await fill(store, 5)
