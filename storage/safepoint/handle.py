@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from safepoint.errors import NotFound
+from safepoint.errors import InvalidInput, NotFound
 from safepoint.format.jsontext import encode_json, rough_size
+from safepoint.format.keys import encode_name
 from safepoint.log.commit import Committed, Committer
 from safepoint.log.log import Head, Log, off_loop
 from safepoint.log.registry import OpenLog
 from safepoint.log.transitions.base import Command
 from safepoint.model import JSON, Actor, Limits, Unset
 
-__all__ = ["Handle"]
+__all__ = ["Handle", "check_name"]
 
 R = TypeVar("R")
 
@@ -40,9 +41,11 @@ class Handle:
     def committer(self) -> Committer:
         return self.opened.committer
 
-    async def commit(self, command: Command[R], *, size: int = 0) -> Committed[R]:
-        """See Committer.commit."""
-        return await self.committer.commit(command, self.actor, size=size)
+    async def commit(
+        self, command: Command[R], *, size: int = 0, by: Actor | None = None
+    ) -> Committed[R]:
+        """See Committer.commit. `by` is another actor to whom it is attributed."""
+        return await self.committer.commit(command, by or self.actor, size=size)
 
     async def existing(self) -> Head:
         """The newest version, durable. Raises NotFound when the workspace does not exist."""
@@ -64,3 +67,14 @@ class Handle:
 
     def now_ms(self) -> int:
         return int(self.clock().timestamp() * 1000)
+
+
+def check_name(name: str, max_chars: int) -> None:
+    """Raises InvalidInput unless a workspace may have this name."""
+    encode_name(name)
+    if not name or len(name) > max_chars:
+        raise InvalidInput(
+            f"a workspace name has 1 to {max_chars} characters, not {len(name)}",
+            hint="Use a short name for the task, such as 'release-notes'.",
+            code="bad_name",
+        )

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from safepoint.format.document import Document
 from safepoint.format.entries import StepEntry
+from safepoint.log.approvals import lacking
 from safepoint.model import Progress, StepStatus, WorkspaceStatus
 
 __all__ = [
@@ -76,7 +77,10 @@ def ready_steps(document: Document, now_ms: int) -> Iterator[str]:
     for name, entry in document.steps.items():
         status = status_of(entry, now_ms)
         again = status is StepStatus.FAILED and entry.retryable and (entry.retry_ms or 0) <= now_ms
-        if (status in ("pending", "interrupted") or again) and not missing(document, entry):
+        asleep = status is StepStatus.PENDING and (entry.wake_ms or 0) > now_ms
+        if asleep or not (status in ("pending", "interrupted") or again):
+            continue
+        if not missing(document, entry) and not lacking(document, name, entry):
             yield name
 
 

@@ -1,5 +1,21 @@
 """The frozen values that the library takes and returns. Times are aware `datetime`s in UTC."""
 
+from safepoint.model.approvals import (
+    Approval,
+    ApprovalNeed,
+    ApprovalStatus,
+    Decided,
+    Due,
+    Requested,
+    Verdict,
+)
+from safepoint.model.artifacts import (
+    ArtifactInfo,
+    OnBytes,
+    RemovedArtifact,
+    RestoredFolder,
+    SavedFolder,
+)
 from safepoint.model.base import JSON, UNSET, Actor, Limits, Page, Unset
 from safepoint.model.steps import (
     Blocker,
@@ -42,6 +58,10 @@ __all__ = [
     "Marked",
     "Page",
     "Plan",
+    "Approval",
+    "ApprovalNeed",
+    "ApprovalStatus",
+    "ArtifactInfo",
     "PlannedStep",
     "Progress",
     "Saved",
@@ -50,5 +70,19 @@ __all__ = [
     "StepStatus",
     "Unset",
     "WorkspaceInfo",
+    "Comparison",
+    "Decided",
     "WorkspaceStatus",
 ]
+    "Due",
+    "Pruned",
+    "Retention",
+    "RetentionPolicy",
+    "Rewound",
+    "Run",
+    "RepairReport",
+    "Requested",
+    "RemovedArtifact",
+    "RestoredFolder",
+    "Verdict",
+    "VerifyReport",

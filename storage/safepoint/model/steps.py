@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from safepoint.model.approvals import ApprovalNeed
 from safepoint.model.base import JSON, Actor
 
 __all__ = [
@@ -44,11 +45,14 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step to declare; `after` names the steps that must be done or skipped first."""
+    """A step to declare; `after` names the steps that must be done or skipped first,
+    `needs_approval` the approvals that must be given. It is not started before `wake_at`."""
 
     name: str
     title: str | None = None
     after: tuple[str, ...] = ()
+    needs_approval: tuple[str, ...] = ()
+    wake_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Step:
     retryable: bool | None = None
     retry_at: datetime | None = None
     summary: str | None = None
+    needs_approval: tuple[str, ...] = ()
+    wake_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,8 @@ class Started:
 
     run: do the work now, hand `idempotency_key` to outside systems, report with `fencing_token`
     before `lease_until`. skip: it is finished, `result` is what was recorded. wait: ask again
-    after `wait_until`. blocked: `needs` must be finished first. `advice` says it in words.
+    after `wait_until`. blocked: steps in `needs` must be finished first, or `approvals` given.
+    `advice` says it in words.
     """
 
     workspace: str
@@ -147,6 +154,7 @@ class Started:
     result: JSON = None
     needs: tuple[str, ...] = ()
     holder: Actor | None = None
+    approvals: tuple[ApprovalNeed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from safepoint.model.approvals import Approval, Due
 from safepoint.model.base import JSON, Actor
 from safepoint.model.steps import Blocker, InFlight, Progress
 
@@ -76,7 +77,9 @@ class CheckpointInfo:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """Where a workspace was: enough for a fresh agent to carry on, without the state itself."""
+    """Where a workspace was: enough for a fresh agent to carry on, without the state itself.
+
+    `approvals` has those of the run, open ones first, then the last decided, without subjects."""
 
     workspace: str
     run: int
@@ -97,6 +100,7 @@ class Brief:
     failed: tuple[str, ...]
     in_flight: tuple[InFlight, ...]
     blocked: tuple[Blocker, ...]
+    approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,10 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class WorkspaceInfo:
     """One line of the workspace list, as of its newest version. Of a damaged workspace only the
-    name is known; `summary` then says what is damaged."""
+    name is known; `summary` then says what is damaged.
+
+    `due` says why somebody should take it up now (at most 16 reasons, the oldest first), and
+    `next_due` when there will be another reason."""
 
     name: str
     version: int
@@ -144,6 +151,9 @@ class WorkspaceInfo:
     next_action: str | None
     progress: Progress
     state_bytes: int
+    open_approvals: int = 0
+    due: tuple[Due, ...] = ()
+    next_due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

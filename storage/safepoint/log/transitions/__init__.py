@@ -1,6 +1,8 @@
 """What each command means: pure functions from a document and a context to an outcome."""
 
+from safepoint.log.transitions.approval import Ask
 from safepoint.log.transitions.base import NO_CHANGE, Command, Context, Outcome, StateChange
+from safepoint.log.transitions.decide import Consume, Decide, Withdraw
 from safepoint.log.transitions.delete import Delete
 from safepoint.log.transitions.mark import Mark
 from safepoint.log.transitions.plan import PlanSteps
@@ -12,10 +14,15 @@ __all__ = [
     "Command",
     "Context",
     "Delete",
+    "Ask",
+    "BeginFork",
     "Mark",
+    "Consume",
     "Outcome",
+    "Decide",
     "PlanSteps",
     "Save",
     "Start",
     "StateChange",
 ]
+    "Withdraw",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,6 +12,7 @@ from safepoint.format.document import STATE, Document
 from safepoint.format.entries import CheckpointEntry
 from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.format.keys import index_in_block
+from safepoint.log.moments import when
 from safepoint.log.patch import merge_patch
 from safepoint.model import Actor, Limits
 
@@ -172,7 +172,3 @@ def closest(name: str, names: Any) -> str:
     """`Did you mean …?` with up to three of `names`, or nothing."""
     found = get_close_matches(name, list(names), n=3, cutoff=0.5)
     return f"Did you mean {' or '.join(repr(n) for n in found)}? " if found else ""
-
-
-def when(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

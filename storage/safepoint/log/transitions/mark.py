@@ -8,6 +8,7 @@ from datetime import timedelta
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from safepoint.format.document import Document, result_region
 from safepoint.format.entries import StepEntry
+from safepoint.log.approvals import lacking
 from safepoint.log.progress import FINISHED, next_step, progress
 from safepoint.log.transitions.base import (
     NO_CHANGE,
@@ -60,6 +61,7 @@ class Mark:
         if entry.mark == mark and entry.status == self.status:
             return Outcome(self._reply(document, context, entry, repeated=True))
         self._check_holder(entry, context)
+        self._check_approvals(document, entry)
         failed = self.status == "failed"
         retry = failed and self.retryable is not False
         delay = self.retry_after or timedelta()
@@ -142,6 +144,19 @@ class Mark:
                 hint="Pass the fencing_token that start_step gave you. If you have none, another "
                 "holder is working on it: call start_step to learn when it is free.",
                 code="token_required",
+            )
+
+    def _check_approvals(self, document: Document, entry: StepEntry) -> None:
+        """A step that was never allowed to start is not done: later ones rely on that."""
+        if self.status != "done" or entry.attempts:
+            return
+        if names := lacking(document, self.step, entry):
+            raise Conflict(
+                f"step {self.step!r} needs the approval of a person ({', '.join(names)}) and was "
+                "never started; nothing was recorded",
+                hint="Call start_step: it says how the approval stands. A step that is not to be "
+                "done is marked skipped.",
+                code="approval_needed",
             )
 
     def _regions(self, document: Document) -> dict[str, bytes]:

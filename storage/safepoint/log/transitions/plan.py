@@ -8,18 +8,23 @@ from dataclasses import dataclass, replace
 from safepoint.errors import InvalidInput, LimitExceeded
 from safepoint.format.document import Document
 from safepoint.format.entries import StepEntry
+from safepoint.log.moments import millis
+from safepoint.log.transitions.approval import check_approval_name
 from safepoint.log.transitions.base import Context, Outcome, advance, check_text, closest
 from safepoint.model import Limits, PlannedStep
 
 __all__ = ["PlanSteps", "check_step_name"]
+
+_MAX_NEEDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class PlanSteps:
     """New steps join at the end, known ones keep their place, status and history; none is removed.
 
-    The reply is the names added and the names known before. Planning the same again changes
-    nothing.
+    Approvals that a step needs are only ever added: a plan cannot take back what people were to
+    be asked. The reply is the names added and the names known before. Planning the same again
+    changes nothing.
     """
 
     steps: tuple[PlannedStep, ...]
@@ -33,7 +38,13 @@ class PlanSteps:
         for planned in self.steps:
             entry = steps.get(planned.name, StepEntry())
             title = entry.title if planned.title is None else planned.title
-            steps[planned.name] = replace(entry, title=title, after=planned.after)
+            steps[planned.name] = replace(
+                entry,
+                title=title,
+                after=planned.after,
+                needs=tuple(dict.fromkeys((*entry.needs, *planned.needs_approval))),
+                wake_ms=_wake_ms(planned) or entry.wake_ms,
+            )
         if len(steps) > context.limits.steps:
             raise LimitExceeded(
                 f"the run would have {len(steps):,} steps; the limit is {context.limits.steps:,}",
@@ -61,6 +72,7 @@ class PlanSteps:
         for planned in self.steps:
             check_step_name(planned.name, limits)
             check_text(planned.title, "step title", limit=limits.summary_bytes)
+            _check_needs(planned, limits)
             if planned.name in seen:
                 raise InvalidInput(
                     f"step {planned.name!r} is planned twice", hint="Give each step one name."
@@ -77,6 +89,21 @@ def check_step_name(name: str, limits: Limits) -> None:
             hint="Use a short name such as 'fetch-pages'.",
             code="bad_name",
         )
+
+
+def _check_needs(planned: PlannedStep, limits: Limits) -> None:
+    for approval in planned.needs_approval:
+        check_approval_name(approval, limit=limits.step_chars)
+    if len(planned.needs_approval) > _MAX_NEEDS:
+        raise LimitExceeded(
+            f"step {planned.name!r} would need {len(planned.needs_approval)} approvals; the limit "
+            f"is {_MAX_NEEDS}",
+            hint="Ask one question about several things.",
+        )
+
+
+def _wake_ms(planned: PlannedStep) -> int | None:
+    return None if planned.wake_at is None else millis(planned.wake_at, "wake_at")
 
 
 def _check_order(steps: Mapping[str, StepEntry], planned: set[str]) -> None:

@@ -1,6 +1,7 @@
 """start_step: may I run this step now? Run, skip, wait or blocked.
 
-pending      -> run (attempt 1), or blocked while steps that come before are unfinished
+pending      -> run (attempt 1); blocked while steps that come before are unfinished or approvals
+                are not given; wait until its time
 running      -> run again for the holder of the token (renews the lease); wait for others
 interrupted  -> run (next attempt), with a warning that the effect may have happened
 failed       -> run (next attempt) when retryable and due, wait until then, else blocked
@@ -9,17 +10,25 @@ done, skipped-> skip, with the recorded result
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded
 from safepoint.format.document import Document, result_region
-from safepoint.format.entries import StepEntry
+from safepoint.format.entries import ApprovalEntry, StepEntry
 from safepoint.format.jsontext import decode_json
-from safepoint.log.progress import FINISHED, idempotency_key, missing, status_of
+from safepoint.log.approvals import needed
+from safepoint.log.progress import (
+    FINISHED,
+    idempotency_key,
+    missing,
+    returned_warning,
+    status_of,
+)
 from safepoint.log.transitions.base import Context, Outcome, advance, closest, when
 from safepoint.log.transitions.plan import check_step_name
-from safepoint.model import Decision, Started, StepStatus
+from safepoint.model import ApprovalNeed, Decision, Started, StepStatus
 
 __all__ = ["Start"]
 
@@ -53,7 +62,10 @@ class Start:
             return self._blocked(document, context, entry, needs)
         if status is StepStatus.FAILED and not entry.retryable:
             return self._blocked(document, context, entry, ())
-        if status is StepStatus.FAILED and (entry.retry_ms or 0) > context.now_ms:
+        if approvals := tuple(needed(document, self.step, entry, context.now_ms)):
+            return self._unapproved(document, context, entry, approvals)
+        later = {StepStatus.FAILED: entry.retry_ms, StepStatus.PENDING: entry.wake_ms}
+        if (later.get(status) or 0) > context.now_ms:
             return self._wait(document, context, entry)
         return self._run(document, context, entry)
 
@@ -98,19 +110,28 @@ class Start:
         return Outcome(reply)
 
     def _wait(self, document: Document, context: Context, entry: StepEntry) -> Outcome[Started]:
-        failed = entry.status == "failed"
-        until = when((entry.retry_ms if failed else entry.lease_ms) or 0)
+        until, advice = {
+            "failed": (
+                entry.retry_ms,
+                "This step failed and is to be tried again later: call start_step at wait_until.",
+            ),
+            "pending": (
+                entry.wake_ms,
+                "This step is planned for later: do other work, or stop and call start_step at "
+                "wait_until.",
+            ),
+            "running": (
+                entry.lease_ms,
+                "Another holder is working on this step. Do not run it. Do something else, "
+                "or call start_step again at wait_until: it may be finished or free by then.",
+            ),
+        }[entry.status]
         reply = replace(
             self._reply(document, context, entry),
             decision=Decision.WAIT,
-            wait_until=until,
-            holder=None if failed else entry.holder,
-            advice=(
-                "This step failed and is to be tried again later: call start_step at wait_until."
-                if failed
-                else "Another holder is working on this step. Do not run it. Do something else, "
-                "or call start_step again at wait_until: it may be finished or free by then."
-            ),
+            wait_until=when(until or 0),
+            holder=entry.holder if entry.status == "running" else None,
+            advice=advice,
         )
         return Outcome(reply)
 
@@ -130,6 +151,22 @@ class Start:
         )
         return Outcome(reply)
 
+    def _unapproved(
+        self,
+        document: Document,
+        context: Context,
+        entry: StepEntry,
+        approvals: tuple[ApprovalNeed, ...],
+    ) -> Outcome[Started]:
+        told = " ".join(f"{need.name}: {need.advice}" for need in approvals[:3])
+        reply = replace(
+            self._reply(document, context, entry),
+            decision=Decision.BLOCKED,
+            approvals=approvals,
+            advice=f"A person has to approve this step first. {told}",
+        )
+        return Outcome(reply)
+
     def _renew(self, document: Document, context: Context, entry: StepEntry) -> Outcome[Started]:
         if entry.status != "running" or entry.token != self.fencing_token:
             raise Conflict(
@@ -143,7 +180,10 @@ class Start:
     def _run(self, document: Document, context: Context, entry: StepEntry) -> Outcome[Started]:
         advice = "Run the step now, then call mark_step_done with this fencing_token."
         doubt = entry.doubt or entry.status == "running"
-        if entry.status == "running":
+        if returned := returned_warning(document, self.step):
+            failed = f" Attempt {entry.attempts} failed: {entry.error}." if entry.error else ""
+            advice = f"{returned}{failed} {advice}"
+        elif entry.status == "running":
             advice = (
                 f"Attempt {entry.attempts} never reported: its effect may have happened. Pass the "
                 "idempotency_key to the outside system, or check there before repeating it. "
@@ -169,7 +209,19 @@ class Start:
             input=entry.input or self.input,
             doubt=doubt,
         )
+        document = replace(document, approvals=self._used(document, context, entry))
         return self._grant(document, context, new, "start", advice)
+
+    def _used(
+        self, document: Document, context: Context, entry: StepEntry
+    ) -> Mapping[str, ApprovalEntry]:
+        """The approvals, those for a single use used up by this step."""
+        unused = {
+            name: replace(approval, used_by=self.step, used_version=context.version)
+            for name in entry.needs
+            if (approval := document.approvals[name]).single_use and approval.used_by is None
+        }
+        return {**document.approvals, **unused} if unused else document.approvals
 
     def _grant(
         self, document: Document, context: Context, entry: StepEntry, kind: str, advice: str
