@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from difflib import get_close_matches
+from itertools import islice
 
 from safepoint.errors import Conflict, InvalidInput, NotFound
 from safepoint.format.document import Document, result_region
 from safepoint.format.entries import CheckpointEntry, StepEntry
 from safepoint.format.jsontext import decode_json
-from safepoint.format.keys import block_of, last_of_block
+from safepoint.format.keys import block_of
 from safepoint.format.record import Record
+from safepoint.format.versions import existing
 from safepoint.log.log import Log
 from safepoint.log.progress import idempotency_key, status_of
 from safepoint.log.transitions.base import when
@@ -42,7 +44,7 @@ class Listing:
         check_limit(limit)
         before = _position(cursor, head.version + 1)
         found: list[CheckpointEntry] = []
-        async for entry in self._entries(head, before):
+        async for entry in self.entries(head, before):
             found.append(entry)
             if len(found) > limit:
                 break
@@ -52,7 +54,7 @@ class Listing:
     async def version_of_label(self, head: Document, label: str) -> int:
         """The newest checkpoint with this label. Raises NotFound, naming the closest labels."""
         labels: dict[str, None] = {}
-        async for entry in self._entries(head, head.version + 1):
+        async for entry in self.entries(head, head.version + 1):
             if entry.label == label:
                 return entry.version
             if entry.label is not None:
@@ -66,13 +68,14 @@ class Listing:
             code="label_not_found",
         )
 
-    async def history(self, head: int, *, limit: int, cursor: str | None) -> Page[Event]:
+    async def history(self, head: Document, *, limit: int, cursor: str | None) -> Page[Event]:
         check_limit(limit)
-        newest = min(_position(cursor, head + 1) - 1, head)
+        before = min(_position(cursor, head.version + 1), head.version + 1)
         first = self._log.first
-        oldest = max(first, newest - limit + 1)
-        events = await self._events(range(newest, oldest - 1, -1))
-        return Page(events, str(oldest) if events and oldest > first else None)
+        there = existing(head, first).between(first, before - 1)
+        found = list(islice(reversed(there), limit + 1))
+        events = await self.events(found[:limit])
+        return Page(events, str(found[limit - 1]) if len(found) > limit else None)
 
     def steps(
         self, document: Document, now_ms: int, *, status: str | None, limit: int, cursor: str | None
@@ -94,35 +97,43 @@ class Listing:
 
     async def explain(self, conflict: Conflict, expected: int) -> Conflict:
         """The same conflict, telling what was committed since `expected`."""
-        head = (await self._log.head()).version
-        if expected > head:
+        head = (await self._log.head()).document
+        if expected > head.version:
             since = f"Version {expected} does not exist."
         else:
-            events = await self._events(range(head, max(expected, head - _EXPLAINED, self._log.first - 1), -1))
+            after = max(expected, self._log.first - 1)
+            there = existing(head, self._log.first).between(after + 1, head.version)
+            events = await self.events(list(islice(reversed(there), _EXPLAINED)))
             lines = [f"{event.version} {_words(event)}" for event in reversed(events)]
-            more = head - max(expected, self._log.first - 1) - len(events)
+            more = head.version - after - len(events)
             since = f"Since then: {f'{more} earlier; ' if more > 0 else ''}{'; '.join(lines)}."
         return Conflict(f"{conflict.message}. {since}", hint=conflict.hint, code=conflict.code)
 
-    async def _entries(self, head: Document, before: int) -> AsyncIterator[CheckpointEntry]:
-        """Checkpoints below version `before`, newest first, block by block."""
+    async def entries(self, head: Document, before: int) -> AsyncIterator[CheckpointEntry]:
+        """The checkpoints that exist below version `before`, newest first, block by block."""
         block = block_of(min(head.version, max(1, before - 1)))
         while block >= block_of(self._log.first):
-            last = last_of_block(block)
-            document = head if last >= head.version else await self._log.document(last, head)
-            for entry in reversed(document.checkpoints):
+            for entry in reversed(await self._log.index(block, head)):
                 if entry.version < before:
                     yield entry
             block -= 1
 
-    async def _events(self, versions: range) -> tuple[Event, ...]:
-        """A few records at once: each may hold a large state, of which nothing is shown."""
+    async def events(self, versions: Sequence[int]) -> tuple[Event, ...]:
+        """What happened at these versions, but for those that are pruned meanwhile.
+
+        A few records at once: each may hold a large state, of which nothing is shown."""
         events: list[Event] = []
         for first in range(0, len(versions), _RECORDS_AT_ONCE):
             some = versions[first : first + _RECORDS_AT_ONCE]
-            opened = await asyncio.gather(*(self._log.record(version) for version in some))
-            events += [_event(record, size) for record, size in opened]
+            opened = await asyncio.gather(*(self._record(version) for version in some))
+            events += [_event(*found) for found in opened if found is not None]
         return tuple(events)
+
+    async def _record(self, version: int) -> tuple[Record, int] | None:
+        try:
+            return await self._log.record(version)
+        except NotFound:
+            return None
 
     def _step(self, document: Document, name: str, entry: StepEntry, now_ms: int) -> Step:
         stored = document.regions.get(result_region(name))

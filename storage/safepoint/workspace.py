@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
 from safepoint.brief import brief_of
-from safepoint.errors import Conflict, InvalidInput
+from safepoint.errors import Conflict, InvalidInput, NotFound
 from safepoint.format.jsontext import decode_json
 from safepoint.handle import Handle
+from safepoint.history import History
 from safepoint.listing import Listing
 from safepoint.log.log import off_loop
 from safepoint.log.progress import next_step
@@ -21,11 +23,16 @@ from safepoint.model import (
     UNSET,
     Checkpoint,
     CheckpointInfo,
+    Comparison,
     Event,
+    Forked,
     Marked,
+    NewRun,
     Page,
     Plan,
     PlannedStep,
+    Rewound,
+    Run,
     Saved,
     Started,
     Step,
@@ -51,6 +58,7 @@ class Workspace:
         self._handle = handle
         self._log = handle.log
         self._listing = Listing(handle.name, handle.log)
+        self._history = History(handle)
 
     async def save(
         self,
@@ -90,7 +98,8 @@ class Workspace:
         entry = done.reply.entry
         stored = done.stored_bytes
         if done.reply.repeated:
-            _, stored = await self._log.record(entry.version)
+            with contextlib.suppress(NotFound):  # pruned since
+                _, stored = await self._log.record(entry.version)
         return Saved(
             workspace=self.name,
             version=entry.version,
@@ -107,7 +116,7 @@ class Workspace:
         """The workspace as it is, as it was at `version`, or at the newest checkpoint `label`.
 
         Raises:
-            NotFound: `workspace_not_found`, `version_not_found` or `label_not_found`.
+            NotFound: `workspace_not_found`, `version_not_found`, `label_not_found` or `pruned`.
         """
         if version is not None and label is not None:
             raise InvalidInput("version and label exclude each other", hint="Give one of them.")
@@ -139,7 +148,7 @@ class Workspace:
     async def history(self, *, limit: int = 20, cursor: str | None = None) -> Page[Event]:
         """Every commit, newest first: one object is read for each. Raises NotFound."""
         head = await self._handle.existing()
-        return await self._listing.history(head.version, limit=limit, cursor=cursor)
+        return await self._listing.history(head.document, limit=limit, cursor=cursor)
 
     async def plan_steps(
         self, steps: Iterable[PlannedStep | str], *, goal: str | None = None
@@ -228,6 +237,101 @@ class Workspace:
         return self._listing.steps(
             document, self._handle.now_ms(), status=status, limit=limit, cursor=cursor
         )
+
+    async def compare(
+        self,
+        a: int | str | None = None,
+        b: int | str | None = None,
+        *,
+        limit: int = 100,
+        value_chars: int = 200,
+    ) -> Comparison:
+        """What changed from `a` to `b`: versions, or labels of checkpoints.
+
+        `b` is by default the newest version, `a` the newest checkpoint before `b`. At most `limit`
+        changes of each kind are listed, values cut to `value_chars`; all are counted.
+
+        Raises:
+            NotFound: `version_not_found`, `label_not_found`, `pruned`.
+        """
+        return await self._history.compare(a, b, limit=limit, value_chars=value_chars)
+
+    async def fork(
+        self,
+        new_name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        reason: str | None = None,
+    ) -> Forked:
+        """Make a workspace of its own from this one as it was at `version` or `label`, or is now.
+
+        It has its own keys and begins a run of its own; leases, approvals and versions stay behind.
+        This one gets an entry that names the fork. Repeating the call completes what was stopped
+        and answers the same.
+
+        Raises:
+            Conflict: `workspace_exists`: something else has this name; nothing was changed.
+            NotFound: `version_not_found`, `label_not_found`, `pruned`.
+        """
+        return await self._history.fork(new_name, version=version, label=label, reason=reason)
+
+    async def rewind(
+        self,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        reason: str | None = None,
+        expected_version: int | None = None,
+        request_id: str | None = None,
+        dry_run: bool = False,
+    ) -> Rewound:
+        """Add a version with the state, texts, steps and files of an older one.
+
+        Nothing is rewritten: what lies between can still be loaded, and steps that had run since
+        are told of when they are started again. Approvals stay as they are; fencing tokens given
+        out before are refused from now on. Rewinding to how things are changes nothing.
+
+        Raises:
+            NotFound: `version_not_found`, `label_not_found`, `pruned`.
+            Conflict: `version_conflict` (tells what changed since) or `request_reused`.
+        """
+        return await self._history.rewind(
+            version,
+            label,
+            reason=reason,
+            expected_version=expected_version,
+            request_id=request_id,
+            dry_run=dry_run,
+        )
+
+    async def start_new_run(
+        self,
+        *,
+        carry: str | Sequence[str] = "state",
+        state: JSON | Unset = UNSET,
+        reason: str | None = None,
+        run: int | None = None,
+        even_if_running: bool = False,
+    ) -> NewRun:
+        """End the present run and begin the next with fresh steps and approvals.
+
+        `carry` is "state" (all of it), "nothing" or a list of top-level keys; `state` gives another
+        one. Goal, summary and next action go on. With `run` only that run is ended, once, however
+        often the call is repeated. Earlier runs can still be loaded.
+
+        Raises:
+            Conflict: `steps_running` (unless `even_if_running`), `other_run`.
+            InvalidInput: `unknown_key`.
+        """
+        change = await self._change(state, UNSET)
+        return await self._history.start_new_run(
+            carry, change, reason=reason, run=run, even_if_running=even_if_running
+        )
+
+    async def runs(self) -> tuple[Run, ...]:
+        """The runs, newest first. Raises NotFound."""
+        return await self._history.runs()
 
     async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
         if not isinstance(state, Unset) and not isinstance(patch, Unset):

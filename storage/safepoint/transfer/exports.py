@@ -14,6 +14,7 @@ from safepoint.errors import NotFound
 from safepoint.format.document import Document
 from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.format.keys import encode_name
+from safepoint.format.versions import existing
 from safepoint.listing import MAX_LIMIT, Listing
 from safepoint.log.log import Log
 from safepoint.log.progress import progress, workspace_status
@@ -110,7 +111,7 @@ class _Export:
                 hint="`safepoint ls` lists them.",
                 code="workspace_not_found",
             )
-        reported = await self._history(folder / HISTORY, head.version)
+        reported = await self._history(folder / HISTORY, head)
         steps = await self._steps(folder / STEPS, head, reported)
         checkpoints = await self._checkpoints(folder / CHECKPOINTS, head)
         newest = head.latest and checkpoint_file(head.latest.version, head.latest.label)
@@ -129,14 +130,14 @@ class _Export:
         await _write(folder / WORKSPACE, with_kind("safepoint workspace", body))
         return Exported(self._name, head.version, shown, checkpoints, steps)
 
-    async def _history(self, path: Path, newest: int) -> dict[str, int]:
-        """Write every commit, oldest first; the version that last reported on each step."""
+    async def _history(self, path: Path, head: Document) -> dict[str, int]:
+        """Write every commit that was not pruned, oldest first; the version that last reported on
+        each step."""
         reported: dict[str, int] = {}
+        versions = list(existing(head, self._log.first))
         with await asyncio.to_thread(path.open, "wb") as file:
-            for first in range(1, newest + 1, _EVENTS_AT_ONCE):
-                last = min(first + _EVENTS_AT_ONCE - 1, newest)
-                page = await self._listing.history(last, limit=last - first + 1, cursor=None)
-                events = page.items[::-1]
+            for first in range(0, len(versions), _EVENTS_AT_ONCE):
+                events = await self._listing.events(versions[first : first + _EVENTS_AT_ONCE])
                 for event in events:
                     if event.kind in _OF_STEPS:
                         reported[str(event.detail.get("step"))] = event.version
@@ -165,21 +166,20 @@ class _Export:
             limit = 1 if self._latest else MAX_LIMIT
             page = await self._listing.checkpoints(head, limit=limit, cursor=cursor)
             for info in page.items:
-                await self._checkpoint(folder, info, head)
-                written += 1
+                written += await self._checkpoint(folder, info, head)
             cursor = page.next_cursor
             if cursor is None or self._latest:
                 return written
 
-    async def _checkpoint(self, folder: Path, info: CheckpointInfo, head: Document) -> None:
-        document = head if info.version == head.version else await self._document(info.version)
+    async def _checkpoint(self, folder: Path, info: CheckpointInfo, head: Document) -> bool:
+        """Whether the checkpoint is still there."""
+        try:
+            document = await self._log.document(info.version, head)
+        except NotFound:
+            return False
         path = folder / checkpoint_file(info.version, info.label)
         await asyncio.to_thread(_write_checkpoint, path, info, document)
-
-    async def _document(self, version: int) -> Document:
-        encoded = await self._log.encoded(version)
-        assert self._log.codec is not None  # noqa: S101 - there are versions
-        return await asyncio.to_thread(self._log.codec.decode, version, encoded)
+        return True
 
 
 def _write_checkpoint(path: Path, info: CheckpointInfo, document: Document) -> None:

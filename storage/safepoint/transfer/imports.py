@@ -159,7 +159,7 @@ async def _is_ours(name: str, opened: OpenLog, head: Head, by: Actor) -> bool:
     """Whether every commit so far was made by an import of these files."""
     listing, cursor = Listing(name, opened.log), None
     while True:
-        page = await listing.history(head.version, limit=_PAGE, cursor=cursor)
+        page = await listing.history(head.document, limit=_PAGE, cursor=cursor)
         if any(event.actor.transport != by.transport for event in page.items):
             return False
         cursor = page.next_cursor

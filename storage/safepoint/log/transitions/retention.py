@@ -133,13 +133,7 @@ class Prune:
 
     def __call__(self, document: Document, context: Context) -> Outcome[Keeping]:
         _check_exists(document, context)
-        keeping = keep(
-            document,
-            floor=self.floor,
-            lasting=self.lasting,
-            since_ms=self.since_ms,
-            first=self.first,
-        )
+        keeping = self.keeping(document)
         if len(keeping.gone) < max(1, self.at_least):
             return Outcome(keeping)
         new = advance(
@@ -158,6 +152,16 @@ class Prune:
         }
         return Outcome(keeping, with_kept(new, keeping.kept), event)
 
+    def keeping(self, document: Document) -> Keeping:
+        """What there is once this is done."""
+        return keep(
+            document,
+            floor=self.floor,
+            lasting=self.lasting,
+            since_ms=self.since_ms,
+            first=self.first,
+        )
+
 
 def _check_exists(document: Document, context: Context) -> None:
     if not document.exists:
@@ -166,4 +170,3 @@ def _check_exists(document: Document, context: Context) -> None:
             hint="It begins with its first save_checkpoint, plan_steps or start_step.",
             code="workspace_not_found",
         )
-
