@@ -23,8 +23,7 @@ from safepoint.crypto.storekeys import StoreKeys
 from safepoint.deletion import delete_workspace
 from safepoint.directory import Directory
 from safepoint.errors import InvalidInput, NotFound
-from safepoint.format.keys import encode_name
-from safepoint.handle import Handle
+from safepoint.handle import Handle, check_name
 from safepoint.keyfile import default_seen_folder, make_key_file
 from safepoint.keysource import KeySource, as_kms_key
 from safepoint.log.cache import DocumentCache
@@ -182,13 +181,7 @@ class Store:
 
         `actor` is who its changes are attributed to; by default the actor of the store.
         """
-        encode_name(name)
-        if not name or len(name) > self._limits.name_chars:
-            raise InvalidInput(
-                f"a workspace name has 1 to {self._limits.name_chars} characters, not {len(name)}",
-                hint="Use a short name for the task, such as 'release-notes'.",
-                code="bad_name",
-            )
+        check_name(name, self._limits.name_chars)
         actor = self._actor if actor is None else _checked_actor(actor, self._limits)
         return Workspace(self._handle(name, actor))
 

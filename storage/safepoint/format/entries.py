@@ -24,6 +24,7 @@ __all__ = [
     "ForkEntry",
     "OriginEntry",
     "ReferenceEntry",
+    "RepairEntry",
     "RequestEntry",
     "RetentionEntry",
     "RunEntry",
@@ -88,6 +89,8 @@ class StepEntry(Entry):
     `doubt` says that an attempt never reported, so that its effect may have happened.
     `mark` is the fingerprint of what mark_step_done was given, to tell a repeat from a change.
     `needs` are approvals that must be given first; before `wake_ms` it is not to be started.
+    `returned` is the version of the rewind, or the first one of the fork, that gave it this status
+    although an attempt had run or was running then.
     """
 
     readers: ClassVar = {"after": tuple, "needs": tuple, "holder": _actor}
@@ -111,6 +114,7 @@ class StepEntry(Entry):
     summary: str | None = None
     mark: str | None = None
     doubt: bool = False
+    returned: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +259,14 @@ class RetentionEntry(Entry):
 
     keep_last: int | None = None
     keep_within_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepairEntry(Entry):
+    """That `version` was made by a repair: it is `restored` again, and what came after that, up to
+    `last_lost`, is lost."""
+
+    version: int = 0
+    restored: int = 0
+    last_lost: int = 0
+    at_ms: int = 0

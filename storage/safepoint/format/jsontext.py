@@ -19,7 +19,7 @@ import orjson
 from safepoint.errors import InvalidInput, LimitExceeded
 from safepoint.model import JSON
 
-__all__ = ["DEPTH_MAX", "DIGITS_MAX", "decode_json", "depth_of_text", "encode_json", "rough_size"]
+__all__ = ["DEPTH_MAX", "DIGITS_MAX", "decode_json", "depth_of_text", "encode_json", "json_start", "rough_size"]
 
 DEPTH_MAX: Final = 200
 """No `max_depth` goes beyond this: several JSON parsers give up or crash soon after it."""
@@ -96,6 +96,12 @@ def decode_json(data: bytes) -> JSON:
         return cast(JSON, json.loads(data.decode()))
     except RecursionError:
         raise ValueError("the JSON text is nested too deeply") from None
+
+
+def json_start(data: bytes, chars: int) -> str:
+    """The JSON text, or its first characters and an ellipsis."""
+    text = data[: 4 * chars + 4].decode(errors="ignore")
+    return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def _holds_wide_integer(data: bytes) -> bool:

@@ -58,12 +58,19 @@ def returned_warning(document: Document, step: str) -> str:
     entry, origin = document.steps.get(step), document.origin
     if entry is None or entry.returned is None:
         return ""
-    if origin is not None and entry.returned == 1:
+    if origin is not None and entry.returned == document.run_first:
         key = idempotency_key(origin.workspace, origin.run, step)
         return (
             f"This workspace was forked from {origin.workspace!r}, where an attempt of this step "
             f"may have had its effect under the idempotency key {key!r}. The key here is another "
             "one: check outside before you repeat it."
+        )
+    repaired = document.repaired
+    if repaired is not None and entry.returned == repaired.version:
+        return (
+            f"Versions {repaired.restored + 1} to {repaired.last_lost} of the workspace were lost. "
+            "This step may have run in them, and its effect may have happened: pass the "
+            "idempotency_key to the outside system, or check there before you run it."
         )
     return (
         f"The workspace was rewound in version {entry.returned}. This step had run before that, "

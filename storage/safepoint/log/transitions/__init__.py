@@ -4,25 +4,31 @@ from safepoint.log.transitions.approval import Ask
 from safepoint.log.transitions.base import NO_CHANGE, Command, Context, Outcome, StateChange
 from safepoint.log.transitions.decide import Consume, Decide, Withdraw
 from safepoint.log.transitions.delete import Delete
+from safepoint.log.transitions.fork import BeginFork, RecordFork
 from safepoint.log.transitions.mark import Mark
 from safepoint.log.transitions.plan import PlanSteps
+from safepoint.log.transitions.rewind import Rewind
+from safepoint.log.transitions.runs import StartNewRun
 from safepoint.log.transitions.save import Save
 from safepoint.log.transitions.start import Start
 
 __all__ = [
     "NO_CHANGE",
-    "Command",
-    "Context",
-    "Delete",
     "Ask",
     "BeginFork",
-    "Mark",
+    "Command",
     "Consume",
-    "Outcome",
+    "Context",
     "Decide",
+    "Delete",
+    "Mark",
+    "Outcome",
     "PlanSteps",
+    "RecordFork",
+    "Rewind",
     "Save",
     "Start",
+    "StartNewRun",
     "StateChange",
-]
     "Withdraw",
+]

@@ -53,7 +53,7 @@ def rewound(table: Table, version: int, context: Context) -> Table:
     changed = dict(table)
     for name, revisions in table.items():
         was, now = as_at(revisions, version), current(revisions)
-        if was is now:
+        if _same_file(was, now):
             continue
         ended = _ended(revisions, context.version)
         if was is not None:
@@ -68,6 +68,20 @@ def rewound(table: Table, version: int, context: Context) -> Table:
             ended = (*ended, again)
         changed[name] = ended
     return changed
+
+
+def _same_file(one: ArtifactEntry | None, other: ArtifactEntry | None) -> bool:
+    """Whether two revisions are alike in all but when and by whom they came to be current."""
+    if one is None or other is None:
+        return one is other
+    return other == replace(
+        one,
+        revision=other.revision,
+        version=other.version,
+        at_ms=other.at_ms,
+        actor=other.actor,
+        until=other.until,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,17 +143,17 @@ def _fresh(carried: Document, document: Document, context: Context, reason: str 
         reason=reason,
     )
     regions = {n: data for n, data in carried.regions.items() if not n.startswith(_OF_A_RUN)}
-    return advance(
+    new = advance(
         carried,
         context,
         run=document.run + 1,
-        run_first=context.version,
         run_ms=context.now_ms,
         runs=(*document.runs, ended)[-KEPT_RUNS:],
         steps={},
         approvals={},
         regions=regions,
     )
+    return replace(new, run_first=context.version)
 
 
 def _reply(
