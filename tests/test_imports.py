@@ -18,6 +18,8 @@ PUBLIC = [
     "Progress", "Saved", "Started", "Step", "StepStatus", "Unset", "WorkspaceInfo",
     "WorkspaceStatus",
     "Conflict", "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
+    "Change", "ChangeKind", "Changes", "Comparison", "Forked", "NewRun", "PastEffect", "Rewound",
+    "Run",
     "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",
     "default_key_file", "default_seen_folder", "default_store_path",
 ]  # fmt: skip
