@@ -61,6 +61,7 @@ class BriefReply(Reply):
     pending: list[str] | None = None
     done: list[str] | None = None
     omitted: dict[str, int] | None = None
+    advice: str | None = None
 
 
 def brief_reply(brief: Brief) -> BriefReply:
@@ -107,6 +108,7 @@ def _shortened(brief: Brief, share: float) -> BriefReply:
         pending=pending or None,
         done=done or None,
         omitted={name: count for name, count in left_out.items() if count > 0} or None,
+        advice=brief.advice,
     )
 
 

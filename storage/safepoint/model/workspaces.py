@@ -79,7 +79,8 @@ class CheckpointInfo:
 class Brief:
     """Where a workspace was: enough for a fresh agent to carry on, without the state itself.
 
-    `approvals` has those of the run, open ones first, then the last decided, without subjects."""
+    `approvals` has those of the run, open ones first, then the last decided, without subjects.
+    `advice` says when to begin a new run."""
 
     workspace: str
     run: int
@@ -101,6 +102,7 @@ class Brief:
     in_flight: tuple[InFlight, ...]
     blocked: tuple[Blocker, ...]
     approvals: tuple[Approval, ...] = ()
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
