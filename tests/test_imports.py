@@ -19,7 +19,7 @@ PUBLIC = [
     "WorkspaceStatus",
     "Conflict", "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
     "Change", "ChangeKind", "Changes", "Comparison", "Forked", "NewRun", "PastEffect", "Rewound",
-    "Run",
+    "Run", "Approval", "ApprovalNeed", "ApprovalStatus", "Decided", "Due", "Requested", "Verdict",
     "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",
     "default_key_file", "default_seen_folder", "default_store_path",
 ]  # fmt: skip

@@ -155,6 +155,8 @@ class Listing:
             retryable=entry.retryable,
             retry_at=None if entry.retry_ms is None else when(entry.retry_ms),
             summary=entry.summary,
+            needs_approval=entry.needs,
+            wake_at=None if entry.wake_ms is None else when(entry.wake_ms),
         )
 
 
@@ -182,7 +184,7 @@ def _info(entry: CheckpointEntry) -> CheckpointInfo:
 
 
 def _words(event: Event) -> str:
-    what = event.detail.get("step") or event.detail.get("label")
+    what = event.detail.get("step") or event.detail.get("label") or event.detail.get("approval")
     return f"{event.kind}{f' {what!r}' if what else ''} by {event.actor.name}"
 
 

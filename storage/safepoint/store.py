@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from safepoint._version import __version__
 from safepoint.address import Place, open_place
+from safepoint.approvals import Approvals
 from safepoint.behind.following import Following, PagesPolicy, check_pages
 from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
@@ -24,6 +25,7 @@ from safepoint.deletion import delete_workspace
 from safepoint.directory import Directory
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.handle import Handle, check_name
+from safepoint.inbox import inbox_page
 from safepoint.keyfile import default_seen_folder, make_key_file
 from safepoint.keysource import KeySource, as_kms_key
 from safepoint.log.cache import DocumentCache
@@ -33,7 +35,7 @@ from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
 from safepoint.log.transitions.base import check_text
 from safepoint.manifest import Opened, change_slots, read_checked, unlock_store
-from safepoint.model import Actor, Deleted, Limits, Page, WorkspaceInfo, WorkspaceStatus
+from safepoint.model import Actor, Approval, Deleted, Limits, Page, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.probe import probe
 from safepoint.workspace import Workspace
@@ -193,7 +195,8 @@ class Store:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[WorkspaceInfo]:
-        """Workspaces whose name starts with `prefix`, in the order of their keys.
+        """Workspaces whose name starts with `prefix`, in the order of their keys. With the status
+        `due` those that somebody should take up now: `WorkspaceInfo.due` says why.
 
         On local disk and in memory each is as of a version no older than this call. In S3 it costs
         one read for each workspace, of a summary that follows its commits: what other processes
@@ -201,6 +204,16 @@ class Store:
         last seconds, until the workspace's next commit. `Workspace.load` is exact everywhere.
         """
         return await self._directory.page(prefix, status=status, limit=limit, cursor=cursor)
+
+    async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
+        """The questions that are open, of all workspaces in the order of their keys, without
+        their subjects. What `workspaces` says of its exactness holds here too."""
+        return await inbox_page(
+            self._directory,
+            lambda name: Approvals(self._handle(name, self._actor)),
+            limit=limit,
+            cursor=cursor,
+        )
 
     def names(self) -> AsyncIterator[str]:
         """The names of all workspaces, in the order of their keys."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
+from safepoint.approvals import Approvals
 from safepoint.brief import brief_of
 from safepoint.errors import Conflict, InvalidInput, NotFound
 from safepoint.format.jsontext import decode_json
@@ -59,6 +60,11 @@ class Workspace:
         self._log = handle.log
         self._listing = Listing(handle.name, handle.log)
         self._history = History(handle)
+
+    @property
+    def approvals(self) -> Approvals:
+        """Questions to people, and their answers."""
+        return Approvals(self._handle)
 
     async def save(
         self,
@@ -157,9 +163,10 @@ class Workspace:
 
         Idempotent: known steps keep place, status and result, and get the new title and
         dependencies; new ones join at the end; none is removed (mark it skipped instead).
+        Approvals that a step needs are only ever added.
 
         Raises:
-            InvalidInput: `unknown_step`, `circular_plan`, `bad_name`.
+            InvalidInput: `unknown_step`, `circular_plan`, `bad_name`, `bad_time`.
             LimitExceeded: too many steps.
         """
         planned = tuple(PlannedStep(s) if isinstance(s, str) else s for s in steps)
