@@ -25,6 +25,7 @@ from safepoint.format.keys import keys_key, log_key
 from safepoint.log.codec import Codec, Sealed
 from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
+from safepoint.log.manifests import check_store_key
 from safepoint.log.transitions.base import Command, Context, Outcome
 from safepoint.model import Actor, Limits
 
@@ -170,13 +171,20 @@ class Committer:
 
     async def _make_keys(self, head: Head) -> None:
         """The manifest of a workspace that begins after `head`: ours, or that of whoever was
-        first. What an earlier workspace of this name left is not opened by it."""
+        first. What an earlier workspace of this name left is not opened by it.
+
+        Raises WrongKey when the store key was changed: nothing may begin under the old one.
+        """
         log, first = self._log, head.version + 1
         if head.version and (log.keys is None or log.keys.first != first):
             await log.reload_keys()
-        if log.keys is not None and log.keys.first == first and log.codec is not None:
-            return
-        shared, generation = log.shared, log.keys.generation + 1 if log.keys else 1
+        if log.keys is None or log.keys.first != first or log.codec is None:
+            await self._put_keys(first)
+        await check_store_key(log.shared.objects, log.shared.keys)
+
+    async def _put_keys(self, first: int) -> None:
+        log = self._log
+        shared, generation = log.shared, log.generation + 1
         key = keys_key(log.name, generation)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         data, keys = new_manifest(
@@ -194,8 +202,8 @@ class Committer:
 
     async def _put(self, sealed: Sealed, head: Head, event: dict[str, Any]) -> bool:
         name = self._log.name
-        generation = self._log.keys.generation if self._log.keys is not None else 1
-        before = log_key(name, head.version) if head.exists else keys_key(name, generation)
+        before = log_key(name, head.version) if head.version else None
+        await self._log.make_keys_durable(head)
         shown = self._log.shared.describe(head.version + 1, event)
         return await self._settle(sealed.key, sealed.data, before, shown)
 

@@ -19,18 +19,18 @@ from safepoint.format.entries import CheckpointEntry
 from safepoint.format.keys import (
     chain_of,
     first_of_block,
-    generation_of,
     keys_folder,
+    keys_key,
     last_of_block,
     log_folder,
     log_key,
-    newest_generation,
     version_of,
 )
 from safepoint.format.record import NO_PREVIOUS, Record, is_torn
 from safepoint.format.versions import is_pruned, kept_of
 from safepoint.log.codec import Codec
-from safepoint.log.keys import Tombstone, WorkspaceKeys, open_manifest
+from safepoint.log.keys import Tombstone, WorkspaceKeys
+from safepoint.log.manifests import make_durable, newest_keys
 from safepoint.log.pruned import pruned_error
 from safepoint.log.shared import LARGE_BYTES, Head, Shared, off_loop
 from safepoint.log.stump import set_aside_stump
@@ -58,6 +58,8 @@ class Log:
         self._head: Head | None = None
         self._viewed = 0.0  # when the head was last known to be the newest, by the shared timer
         self._durable = 0  # the newest version known to survive a power loss
+        self.generation = 0  # the newest manifest there is, usually the one of `keys`
+        self._durable_keys = 0  # the same of manifests
 
     async def head(self) -> Head:
         """The newest version, as of no earlier than this call.
@@ -73,7 +75,12 @@ class Log:
             data = await self.shared.objects.get(log_key(self.name, head.version + 1))
             if data is not None and head.document.deleted:
                 break
-            following = None if data is None else await self._follow(head, data)
+            try:
+                following = None if data is None else await self._follow(head, data)
+            except Damaged as error:
+                if error.code == "unknown_key":
+                    break  # the keys were rotated, and perhaps more came after that
+                raise
             if following is None:
                 return self.remember(head, viewed=began)
             head = following
@@ -94,6 +101,13 @@ class Log:
         if head.version > self._durable and isinstance(objects, MakesDurable):
             await objects.make_durable(log_key(self.name, head.version))
             self.note_durable(head)
+
+    async def make_keys_durable(self, head: Head) -> None:
+        """What follows `head` must not outlast the key that it is sealed by."""
+        known = self._durable_keys or int(head.exists)  # no version is without a first manifest
+        if self.keys is not None and self.keys.generation > known:
+            await make_durable(self.shared.objects, keys_key(self.name, self.keys.generation))
+            self._durable_keys = self.keys.generation
 
     def note_durable(self, head: Head) -> None:
         self._durable = max(self._durable, head.version)
@@ -262,7 +276,7 @@ class Log:
         chain = chain_of(version) if version else ()
         try:
             _, found = await asyncio.gather(
-                self._load_keys(generations, may_set_aside=not version),
+                self._load_keys(generations, begun=bool(version)),
                 asyncio.gather(*(self.shared.objects.get(self._key(one)) for one in chain)),
             )
             if self.keys is not None and self.keys.deleted is not None:
@@ -292,6 +306,8 @@ class Log:
         except Damaged:
             if await self._set_aside(version, fetched[-1]):
                 return await self._cold()
+            if again:  # the keys may have been rotated between the two lists
+                return await self._cold(again=False)
             raise
         encoded: bytes | None = None
         for one, data in zip(chain, fetched, strict=True):
@@ -318,35 +334,25 @@ class Log:
         head = Head(document, hashlib.sha256(data).digest(), len(data), 0)
         return await self._checked(head, began)
 
-    async def _load_keys(self, listed: list[str], *, may_set_aside: bool) -> None:
-        """Take the newest keys. Of a workspace without versions they may be the stump of what a
-        power loss cut while it was made, and are made again."""
-        key, shared = newest_generation(listed), self.shared
-        if key is None:
-            return
-        data = await shared.objects.get(key)
-        if data is None:
-            if key not in await shared.objects.list(keys_folder(self.name)):
-                return  # another process has just set its stump aside
-            raise Damaged(
-                f"{key} is missing, though it was listed",
-                hint="Restore it from a copy of the store.",
-                code="missing_keys",
-            )
-        try:
-            self.use_keys(open_manifest(shared.keys, self.name, generation_of(key), data))
-        except Damaged:
-            if not may_set_aside or not await set_aside_stump(shared.objects, key, data):
-                raise
+    async def _load_keys(self, listed: list[str] | None, *, begun: bool) -> None:
+        """Take the newest keys; see `newest_keys`."""
+        objects, store = self.shared.objects, self.shared.keys
+        newest = await newest_keys(objects, store, self.name, listed=listed, begun=begun)
+        self.generation = max(self.generation, newest.generation)
+        if newest.keys is not None:
+            self.use_keys(newest.keys)
 
     async def reload_keys(self) -> None:
         """Take the newest keys there are now."""
-        listed = await self.shared.objects.list(keys_folder(self.name))
-        await self._load_keys(listed, may_set_aside=False)
+        await self._load_keys(None, begun=True)
 
     def use_keys(self, keys: WorkspaceKeys) -> None:
-        """Seal and open with these from now on; those of a deleted workspace open nothing."""
+        """Seal and open with these from now on, unless newer ones are known; those of a deleted
+        workspace open nothing."""
+        if self.keys is not None and keys.generation < self.keys.generation:
+            return
         shared, self.keys = self.shared, keys
+        self.generation = max(self.generation, keys.generation)
         self.codec = None if keys.deleted is not None else Codec(
             self.name, shared.keys.store_id, keys.workspace_id, keys.secrets, shared.random,
             keys.first, keys.cuts,
