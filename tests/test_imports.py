@@ -20,6 +20,7 @@ PUBLIC = [
     "Conflict", "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
     "Change", "ChangeKind", "Changes", "Comparison", "Forked", "NewRun", "PastEffect", "Rewound",
     "Run", "Approval", "ApprovalNeed", "ApprovalStatus", "Decided", "Due", "Requested", "Verdict",
+    "ArtifactInfo", "RemovedArtifact", "RestoredFolder", "SavedFolder",
     "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",
     "default_key_file", "default_seen_folder", "default_store_path",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from safepoint.approvals import Approvals
+from safepoint.artifacts import Artifacts
 from safepoint.brief import brief_of
 from safepoint.errors import Conflict, InvalidInput, NotFound
 from safepoint.format.jsontext import decode_json
@@ -60,6 +61,11 @@ class Workspace:
         self._log = handle.log
         self._listing = Listing(handle.name, handle.log)
         self._history = History(handle)
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """Its files."""
+        return Artifacts(self._handle)
 
     @property
     def approvals(self) -> Approvals:
