@@ -25,6 +25,8 @@ from safepoint.format.keys import keys_key, log_key
 from safepoint.log.codec import Codec, Sealed
 from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
+from safepoint.log.shared import VIEW_SECONDS, awake_seconds
+from safepoint.log.stalled import check_won
 from safepoint.log.manifests import check_store_key
 from safepoint.log.transitions.base import Command, Context, Outcome
 from safepoint.model import Actor, Limits
@@ -39,10 +41,12 @@ NOT_DURABLE = "sync_failed"  # asking again after a failed fsync would not tell 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many seconds a commit goes on against other writers, and against an unclear outcome."""
+    """How many seconds a commit goes on against other writers, and against an unclear outcome.
+    `timer` counts the seconds since a head was looked at."""
 
     contention: float = 60.0
     unknown: float = 20.0
+    timer: Callable[[], float] = awake_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ class Committer:
         Raises:
             SafepointError: what the command raises; nothing was changed.
             Unavailable: nothing was committed.
-            OutcomeUnknown: it may have been committed.
+            OutcomeUnknown: it may have been committed; `stalled`: it took so long that its number
+                is not in the log any more.
         """
         async with self._turn:
             give_up = time.monotonic() + self._patience.contention
@@ -84,6 +89,7 @@ class Committer:
             head = self._log.recent() or await self._log.head()
             conflicts = 0
             while True:
+                began = self._log.shared.timer()
                 context = self._context(head, actor)
                 try:
                     outcome = await off_loop(size + head.weight, command, head.document, context)
@@ -99,8 +105,9 @@ class Committer:
                             raise
                         head, fresh = await self._log.head(), True
                         continue
-                    began = self._log.shared.timer()
                     if await self._put(sealed, head, outcome.event or {}):
+                        if self._log.shared.timer() - began > VIEW_SECONDS:
+                            await check_won(self._log, head.version + 1)
                         done = self._done(sealed, outcome.document, began)
                         return Committed(outcome.reply, done, done.size, conflicts)
                     conflicts += 1
