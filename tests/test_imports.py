@@ -13,7 +13,7 @@ import safepoint_server
 
 PUBLIC = [
     "Store", "Workspace", "JSON", "UNSET", "Actor", "Blocker", "Brief", "Checkpoint",
-    "CheckpointInfo", "CheckpointKind", "Decision", "Deleted", "Event", "InFlight", "KeySlot",
+    "CheckpointInfo", "CheckpointKind", "Decision", "Deleted", "Event", "InFlight", "KeySlot", "DataKeys", "KeysRotated", "RotatedWorkspace",
     "Limits", "Marked", "ObjectStore", "Pace", "Page", "PagesPolicy", "Patience", "Plan", "PlannedStep",
     "Progress", "Saved", "Started", "Step", "StepStatus", "Unset", "WorkspaceInfo",
     "WorkspaceStatus",

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import astuple
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ from safepoint.manifest import Opened, change_slots, read_checked, unlock_store
 from safepoint.model import Actor, Approval, Deleted, Limits, Page, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.probe import probe
+from safepoint.rotation import Keys
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -244,9 +246,10 @@ class Store:
         return slots_of(body)
 
     @property
-    def opened_slot(self) -> str:
-        """The id of the key slot that opened this store here."""
-        return self._opened.slot_id
+    def keys(self) -> Keys:
+        """Its data keys and its store key, and how they are replaced."""
+        handle = partial(self._handle, actor=self._actor)
+        return Keys(self._shared, self._opened, handle, now=self._clock)
 
     async def add_passphrase_slot(self, passphrase: str, label: str = "") -> KeySlot:
         """Let `passphrase` open the store too; no data is touched."""

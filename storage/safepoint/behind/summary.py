@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from safepoint.crypto.envelope import Place, Random
+from safepoint.crypto.envelope import Place, Random, key_id_of
 from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import Damaged, Unsupported
 from safepoint.format.document import Document
@@ -21,7 +21,7 @@ from safepoint.log.moments import when
 from safepoint.log.progress import workspace_status
 from safepoint.model import Progress, WorkspaceInfo, WorkspaceStatus
 
-__all__ = ["Summary", "open_sealed", "seal_json", "summary_of"]
+__all__ = ["Summary", "open_sealed", "resealed", "seal_json", "summary_of"]
 
 T = TypeVar("T")
 
@@ -167,6 +167,16 @@ def open_sealed(
         value = orjson.loads(keys.open(_place(keys, key), data))
         return read(value) if value["format"] == FORMAT else None
     except (Damaged, Unsupported, KeyError, TypeError, ValueError):
+        return None
+
+
+def resealed(keys: StoreKeys, key: str, data: bytes, *, random: Random) -> bytes | None:
+    """The same object under the store key in force; None when it is, or cannot be read."""
+    try:
+        if key_id_of(data, key) == keys.number:
+            return None
+        return keys.seal(_place(keys, key), keys.open(_place(keys, key), data), random=random)
+    except (Damaged, Unsupported):
         return None
 
 

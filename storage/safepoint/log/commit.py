@@ -19,15 +19,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from safepoint.errors import LimitExceeded, OutcomeUnknown, SafepointError, Unavailable
+from safepoint.errors import LimitExceeded, OutcomeUnknown, SafepointError, Unavailable, WrongKey
 from safepoint.format.document import Document
 from safepoint.format.keys import keys_key, log_key
 from safepoint.log.codec import Codec, Sealed
 from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
+from safepoint.log.manifests import check_store_key
 from safepoint.log.shared import VIEW_SECONDS, awake_seconds
 from safepoint.log.stalled import check_won
-from safepoint.log.manifests import check_store_key
 from safepoint.log.transitions.base import Command, Context, Outcome
 from safepoint.model import Actor, Limits
 
@@ -185,11 +185,18 @@ class Committer:
         log, first = self._log, head.version + 1
         if head.version and (log.keys is None or log.keys.first != first):
             await log.reload_keys()
+        ours = None
         if log.keys is None or log.keys.first != first or log.codec is None:
-            await self._put_keys(first)
-        await check_store_key(log.shared.objects, log.shared.keys)
+            ours = await self._put_keys(first)
+        try:
+            await check_store_key(log.shared.objects, log.shared.keys)
+        except WrongKey:
+            if ours is not None:
+                await log.shared.objects.delete(ours)
+            raise
 
-    async def _put_keys(self, first: int) -> None:
+    async def _put_keys(self, first: int) -> str | None:
+        """The key of the manifest if it is ours."""
         log = self._log
         shared, generation = log.shared, log.generation + 1
         key = keys_key(log.name, generation)
@@ -197,7 +204,8 @@ class Committer:
         data, keys = new_manifest(
             shared.keys, log.name, at=at, random=shared.random, generation=generation, first=first
         )
-        if not await self._settle(key, data):
+        ours = await self._settle(key, data)
+        if not ours:
             found = await shared.objects.get(key)
             if found is None:
                 raise Unavailable(
@@ -206,6 +214,7 @@ class Committer:
                 )
             keys = open_manifest(shared.keys, log.name, generation, found)
         log.use_keys(keys)
+        return key if ours else None
 
     async def _put(self, sealed: Sealed, head: Head, event: dict[str, Any]) -> bool:
         name = self._log.name

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from safepoint.crypto import manifest
 from safepoint.crypto.envelope import Place, Random
 from safepoint.crypto.keyring import KEY_BYTES
@@ -25,6 +27,7 @@ __all__ = [
     "new_manifest",
     "open_manifest",
     "renewed_manifest",
+    "store_key_of",
     "tombstone_manifest",
 ]
 
@@ -162,6 +165,12 @@ def open_manifest(store: StoreKeys, name: str, generation: int, data: bytes) -> 
             code="not_authentic",
         )
     return keys
+
+
+def store_key_of(data: bytes) -> int:
+    """The number of the store key that wraps the keys in this manifest, which was checked."""
+    number: int = orjson.loads(data).get("store_key", 0)
+    return number
 
 
 def name_of(store: StoreKeys, key: str, data: bytes) -> str:
