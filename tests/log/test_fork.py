@@ -38,7 +38,7 @@ def origin() -> Desk:
 
 def fork(old: Document, head: Document | None = None, desk: Desk | None = None) -> Desk:
     desk = desk or Desk()
-    desk(BeginFork("mail", old, head or old, {}, "try it"))
+    desk(BeginFork("mail", old, head or old, reason="try it"))
     return desk
 
 
@@ -103,7 +103,7 @@ def test_what_belongs_to_the_origin_alone_stays_there(origin: Desk) -> None:
 def test_the_same_again_is_no_second_fork(origin: Desk) -> None:
     forked = fork(origin.document)
     first = forked.document
-    assert forked(BeginFork("mail", origin.document, origin.document, {})) is None
+    assert forked(BeginFork("mail", origin.document, origin.document)) is None
     assert forked.document is first
 
 
@@ -112,13 +112,13 @@ def test_another_version_or_origin_under_that_name_is_a_conflict(origin: Desk) -
     origin(Save(StateChange(whole=b"{}")))
     forked = fork(old)
     for other in (
-        BeginFork("mail", origin.document, origin.document, {}),
-        BeginFork("letters", old, old, {}),
+        BeginFork("mail", origin.document, origin.document),
+        BeginFork("letters", old, old),
     ):
         with pytest.raises(Conflict) as caught:
             forked(other)
         assert caught.value.code == "workspace_exists"
-    anything = BeginFork("mail", origin.document, origin.document, {}, any_version=True)
+    anything = BeginFork("mail", origin.document, origin.document, any_version=True)
     assert forked(anything) is None
 
 
