@@ -33,13 +33,17 @@ from safepoint.model import (
     Page,
     Plan,
     PlannedStep,
+    RepairReport,
     Rewound,
     Run,
     Saved,
     Started,
     Step,
     Unset,
+    VerifyReport,
 )
+from safepoint.retention import WorkspaceRetention
+from safepoint.verify import OnProgress, repair_workspace, verify_workspace
 
 __all__ = ["Workspace"]
 
@@ -71,6 +75,11 @@ class Workspace:
     def approvals(self) -> Approvals:
         """Questions to people, and their answers."""
         return Approvals(self._handle)
+
+    @property
+    def retention(self) -> WorkspaceRetention:
+        """Which of its versions are kept."""
+        return WorkspaceRetention(self._handle)
 
     async def save(
         self,
@@ -345,6 +354,27 @@ class Workspace:
     async def runs(self) -> tuple[Run, ...]:
         """The runs, newest first. Raises NotFound."""
         return await self._history.runs()
+
+    async def verify(
+        self, *, deep: bool = False, on_progress: OnProgress | None = None
+    ) -> VerifyReport:
+        """Check everything that it consists of; nothing is changed. With `deep`, artifacts are read
+        to their ends. Writers may go on meanwhile. Raises NotFound."""
+        return await verify_workspace(self._handle, deep=deep, on_progress=on_progress)
+
+    async def repair(
+        self, *, dry_run: bool = False, on_progress: OnProgress | None = None
+    ) -> RepairReport:
+        """Set aside what is damaged, and restore the newest intact version if later ones are lost.
+
+        Nothing is deleted, and repeating it is harmless. Steps that may have run in lost versions
+        say so when they are started, and approvals for a single use have to be asked for again.
+
+        Raises:
+            NotFound: there is no such workspace.
+            Damaged: `nothing_intact`.
+        """
+        return await repair_workspace(self._handle, dry_run=dry_run, on_progress=on_progress)
 
     async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
         if not isinstance(state, Unset) and not isinstance(patch, Unset):
