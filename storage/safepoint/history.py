@@ -87,6 +87,8 @@ class History:
         even_if_running: bool,
     ) -> NewRun:
         await self._handle.existing()
+        if change.given and carry != CARRY_ALL:
+            raise InvalidInput("state and carry exclude each other", hint="Give one of them.")
         command = StartNewRun(_carried(carry), change, reason, run, even_if_running)
         return (await self._handle.commit(command, size=change.size)).reply
 
