@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from safepoint.behind.summary import resealed
 from safepoint.crypto.keyring import KEY_BYTES, Passphrase, Unlock, rewrap_slots
 from safepoint.crypto.storekeys import StoreKeys
-from safepoint.errors import Conflict, Damaged, InvalidInput, NotFound, SafepointError
+from safepoint.errors import Conflict, InvalidInput, NotFound, SafepointError
 from safepoint.format.keys import (
     MANIFEST_FOLDER,
     ROOT_SUMMARY,
@@ -268,12 +268,7 @@ class Keys:
         name = await self._name(folder)
         if name is None:
             return None
-        try:
-            return await newest_keys(self._shared.objects, self._shared.keys, name)
-        except Damaged as error:
-            if error.code == "replaced_store_key":
-                return None  # a program that went on with an old key began here, and had to stop
-            raise
+        return await newest_keys(self._shared.objects, self._shared.keys, name, begun=None)
 
     async def _each(
         self, folders: Sequence[str], work: Callable[[str], Awaitable[R | None]]

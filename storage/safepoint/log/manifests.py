@@ -34,10 +34,10 @@ async def newest_keys(
     name: str,
     *,
     listed: list[str] | None = None,
-    begun: bool = True,
+    begun: bool | None = True,
 ) -> Newest:
     """The manifest in force. `listed` are the keys in its folder, as of a moment ago; `begun` says
-    whether the workspace has versions.
+    whether the workspace has versions, None that this is not known and nothing is to be changed.
 
     A stump that a power loss left is set aside where nothing depends on it: before the first
     version, and where there is an earlier generation, since nobody seals by keys that are not
@@ -66,7 +66,7 @@ async def newest_keys(
 
 
 async def _first_that_opens(
-    objects: ObjectStore, store: StoreKeys, name: str, numbers: list[int], *, begun: bool
+    objects: ObjectStore, store: StoreKeys, name: str, numbers: list[int], *, begun: bool | None
 ) -> Newest:
     replaced: Damaged | None = None
     for position, number in enumerate(numbers):
@@ -81,7 +81,9 @@ async def _first_that_opens(
                 replaced = replaced or error
                 continue
             earlier = position + 1 < len(numbers)
-            if (begun and not earlier) or not await set_aside_stump(objects, key, data):
+            if begun is None or (begun and not earlier):
+                raise
+            if not await set_aside_stump(objects, key, data):
                 raise
             return await _first_that_opens(
                 objects, store, name, numbers[position + 1 :], begun=begun
