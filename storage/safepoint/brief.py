@@ -15,6 +15,7 @@ from safepoint.log.progress import (
     status_of,
     workspace_status,
 )
+from safepoint.log.transitions.artifact import current
 from safepoint.model import Actor, Approval, Blocker, Brief, InFlight, StepStatus
 
 __all__ = ["brief_of"]
@@ -59,6 +60,7 @@ def brief_of(name: str, document: Document, *, now_ms: int, head_version: int) -
         blocked=_blocked(document, now_ms),
         approvals=_approvals(name, document, now_ms),
         advice=_advice(document) if document.version == head_version else None,
+        artifacts=sum(current(revisions) is not None for revisions in document.artifacts.values()),
     )
 
 
