@@ -55,7 +55,7 @@ async def renew_keys(
         return Renewed(None, None, changed)
     log.use_keys(newest.keys)
     version = None
-    if used and new_key:
+    if used and new_key and newest.keys.deleted is None:
         command = Rotate(max(newest.keys.secrets), log.shared.keys.number)
         version = (await committer.commit(command, actor)).reply
     if not keep_old:
