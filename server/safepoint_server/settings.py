@@ -66,6 +66,11 @@ VARIABLES: Final = (
     Variable(
         "SAFEPOINT_NEW_PASSPHRASE", "asked for", "The passphrase that `keys add --passphrase` adds."
     ),
+    Variable(
+        "SAFEPOINT_KEEP_PASSPHRASE",
+        "asked for",
+        "The passphrase that `keys rotate --keep-passphrase` keeps.",
+    ),
     Variable("SAFEPOINT_LOG", "info", "How much to log on stderr: debug, info, warning or error."),
     Variable("SAFEPOINT_LOG_FORMAT", "text", "Log lines as text or json."),
     Variable("SAFEPOINT_TOOLSETS", "core", "Which tools to offer, separated by commas."),

@@ -59,8 +59,9 @@ COMMANDS: dict[str, Command] = {
     "import": Command("exported files, perhaps edited, as a workspace or checkpoint", "import_"),
     "keys init": Command("make the key of a new store, or say where it is", "keys_init"),
     "keys add": Command("let another passphrase, key file or KMS key open it", "keys_add"),
-    "keys list": Command("the key slots of the store", "keys_list"),
+    "keys list": Command("the key slots of the store, and its data keys", "keys_list"),
     "keys remove": Command("take a key slot away", "keys_remove"),
+    "keys rotate": Command("new data keys, or a new store key, while agents work", "keys_rotate"),
     "doctor": Command("check the installation, print the configuration of MCP clients", "doctor"),
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
 }
