@@ -11,7 +11,17 @@ from tests.log.desk import Desk
 from safepoint import Actor, Conflict, Decision, InvalidInput, LimitExceeded
 from safepoint.brief import brief_of
 from safepoint.log.progress import next_step, ready_steps
-from safepoint.log.transitions import Ask, Consume, Decide, Mark, PlanSteps, Start, Withdraw
+from safepoint.log.transitions import (
+    Ask,
+    Consume,
+    Decide,
+    Mark,
+    PlanSteps,
+    Rewind,
+    Start,
+    StartNewRun,
+    Withdraw,
+)
 from safepoint.model import PlannedStep, Started, Verdict
 
 HOUR = timedelta(hours=1)
@@ -141,6 +151,29 @@ def test_planning_again_takes_no_need_away() -> None:
     assert desk.document.steps["ship"].needs == ("deploy", "second")
     desk(PlanSteps((PlannedStep("ship", needs_approval=("second",)),)))
     assert not desk.changed
+
+
+def test_going_back_keeps_approvals_as_they_are_and_takes_no_need_away() -> None:
+    desk = planned(PlannedStep("ship"))
+    old = desk.document
+    desk(PlanSteps((PlannedStep("ship", needs_approval=("deploy",)),)))
+    ask(desk, single_use=True, subject=b'"abc"')
+    decide(desk, "approve")
+    desk(Consume("deploy", "a script"))
+    present = desk.document
+    desk(Rewind(old))
+    assert desk.document.approvals == present.approvals
+    assert desk.document.regions["approval/deploy"] == b'"abc"'
+    assert [need.status for need in start(desk).approvals] == ["used"]
+
+
+def test_a_new_run_starts_without_approvals() -> None:
+    desk = planned()
+    ask(desk, subject=b'"abc"')
+    decide(desk, "approve")
+    desk(StartNewRun())
+    assert desk.document.approvals == {}
+    assert "approval/deploy" not in desk.document.regions
 
 
 def test_a_step_that_was_never_allowed_to_start_is_not_done() -> None:
