@@ -141,7 +141,7 @@ def _family(name: str) -> list[str]:
 
 
 def _family_without_action(name: str, rest: Sequence[str]) -> NoReturn:
-    lines = "\n".join(f"  {command:<14}{COMMANDS[command].summary}" for command in _family(name))
+    lines = "\n".join(f"  {command:<18}{COMMANDS[command].summary}" for command in _family(name))
     examples = f"Each has its own --help, as in `safepoint {_family(name)[0]} --help`."
     parser = Parser(f"safepoint {name}", f"commands:\n{lines}", examples)
     parser.parse_args([word for word in rest if word in ("-h", "--help")])
@@ -163,7 +163,7 @@ def _unknown(name: str) -> UsageError:
 def _main_parser() -> Parser:
     from safepoint._version import __version__
 
-    lines = "\n".join(f"  {name:<14}{command.summary}" for name, command in COMMANDS.items())
+    lines = "\n".join(f"  {name:<18}{command.summary}" for name, command in COMMANDS.items())
     parser = Parser(
         "safepoint",
         f"Workspaces for AI agents that survive: saved, encrypted, resumed.\n\ncommands:\n{lines}",
