@@ -79,7 +79,7 @@ class CheckpointInfo:
 class Brief:
     """Where a workspace was: enough for a fresh agent to carry on, without the state itself.
 
-    `approvals` has those of the run, open ones first, then the last decided, without subjects.
+    `approvals` has up to 50, without subjects: those that wait first, then the last decided.
     `advice` says when to begin a new run. `artifacts` counts those that are current."""
 
     workspace: str
