@@ -24,12 +24,16 @@ PARAMETERS = {
     "list_steps": "workspace status limit cursor",
     "list_checkpoints": "workspace limit cursor",
     "list_workspaces": "prefix status limit cursor",
+    "save_artifact": "workspace name text base64 path media_type summary step",
+    "load_artifact": "workspace name revision version start length path",
 }
 REQUIRED = {
     "plan_steps": ["workspace", "steps"],
     "start_step": ["workspace", "step"],
     "mark_step_done": ["workspace", "step"],
     "request_approval": ["workspace", "name"],
+    "save_artifact": ["workspace", "name"],
+    "load_artifact": ["workspace", "name"],
     "list_workspaces": [],
 }
 DEFAULTS = {

@@ -29,6 +29,7 @@ __all__ = ["LOAD_ARTIFACT", "SAVE_ARTIFACT"]
 PART_BYTES: Final = 24_000
 MAX_PART_BYTES: Final = 1_000_000
 MAX_NAMED: Final = 20
+MAX_LISTED: Final = 1000
 
 
 class SaveArtifactArguments(Arguments):
@@ -154,10 +155,10 @@ class LoadArtifactArguments(Arguments):
 class LoadArtifactReply(Reply):
     """`next_start` says that there is more, and where. `resource` is the whole as a resource."""
 
-    version: int
+    name: str
+    version: int | None = None
     size: int | None = None
     workspace: str | None = None
-    name: str | None = None
     revision: int | None = None
     saved_at: str | None = None
     media_type: str | None = None
@@ -173,6 +174,7 @@ class LoadArtifactReply(Reply):
     files: int | None = None
     unchanged: int | None = None
     repeated: bool | None = None
+    names: list[str] | None = None
 
     def attached(self) -> list[ContentBlock]:
         """See Reply."""
@@ -181,7 +183,7 @@ class LoadArtifactReply(Reply):
         return [
             ResourceLink(
                 type="resource_link",
-                name=PurePath(self.name or "artifact").name,
+                name=PurePath(self.name).name,
                 uri=self.resource,
                 mime_type=self.media_type,
                 size=self.size,
@@ -194,6 +196,8 @@ async def load_artifact(args: LoadArtifactArguments, call: Call) -> LoadArtifact
     which = {"revision": args.revision, "version": args.version}
     if args.path is not None:
         return await _written(artifacts, args, args.path, call)
+    if args.name.endswith("/"):
+        return await _listed(artifacts, args)
     info = await artifacts.info(args.name, **which)
     textual = is_text(info.media_type)
     start = args.start or 0
@@ -225,6 +229,22 @@ async def load_artifact(args: LoadArtifactArguments, call: Call) -> LoadArtifact
         base64=base64.b64encode(data).decode() if part is None else None,
         next_start=end if more else None,
         resource=artifact_uri(info.workspace, info.name) if linked and current else None,
+    )
+
+
+async def _listed(artifacts: Artifacts, args: LoadArtifactArguments) -> LoadArtifactReply:
+    """The names below `name`, those after number `start`; as many as fit."""
+    page = await artifacts.list(args.name.removeprefix("/"), version=args.version, limit=MAX_LISTED)
+    start, room = args.start or 0, PART_BYTES
+    names: list[str] = []
+    for info in page.items[start:]:
+        room -= len(info.name.encode()) + 4
+        if room < 0:
+            break
+        names.append(info.name)
+    more = start + len(names) < len(page.items)
+    return LoadArtifactReply(
+        name=args.name, names=names, next_start=start + len(names) if more else None
     )
 
 
@@ -327,8 +347,7 @@ def _decoded(text: str) -> bytes:
 SAVE_ARTIFACT = ToolSpec(
     name="save_artifact",
     description=(
-        "Call to keep a file with the workspace: text, base64, or path of a file or folder the "
-        "operator allows."
+        "Call to keep a file: text, base64, or path of a file or folder the operator allows."
     ),
     arguments=SaveArtifactArguments,
     reply=SaveArtifactReply,
@@ -338,7 +357,9 @@ SAVE_ARTIFACT = ToolSpec(
 )
 LOAD_ARTIFACT = ToolSpec(
     name="load_artifact",
-    description=("Call to get a saved file: a part from start on, or whole, written to path."),
+    description=(
+        "Call to get a saved file: a part from start on, or whole, to path. Name / lists all."
+    ),
     arguments=LoadArtifactArguments,
     reply=LoadArtifactReply,
     run=load_artifact,
