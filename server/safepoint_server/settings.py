@@ -15,7 +15,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-from safepoint import Actor, InvalidInput, Limits, PagesPolicy, Store, default_store_path
+from safepoint import (
+    Actor,
+    InvalidInput,
+    Limits,
+    PagesPolicy,
+    Store,
+    Unsupported,
+    default_store_path,
+)
+from safepoint.outside.s3 import S3Look
 
 __all__ = ["TOOLSETS", "VARIABLES", "Settings", "Variable"]
 
@@ -92,6 +101,11 @@ VARIABLES: Final = (
         "none",
         "Folders whose files tools may read and write, separated as in PATH.",
     ),
+    Variable(
+        "SAFEPOINT_ALLOWED_S3",
+        "none",
+        "Addresses such as s3://bucket/prefix below which references are checked; spaces between.",
+    ),
     Variable("SAFEPOINT_MAX_STATE_BYTES", "16MiB", "Largest state of a workspace, as JSON."),
     Variable("SAFEPOINT_MAX_RESULT_BYTES", "256KiB", "Largest result of a step, as JSON."),
     Variable("SAFEPOINT_MAX_SUMMARY_BYTES", "4KiB", "Longest summary, goal or next action."),
@@ -118,6 +132,7 @@ class Settings:
     pages: PagesPolicy = "counts"
     elicitation: bool = True
     allowed_paths: tuple[Path, ...] = ()
+    allowed_s3: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     cache_bytes: int = 256 << 20
     max_request_bytes: int = 20 << 20
@@ -169,6 +184,7 @@ class Settings:
             pages=read.one_of("SAFEPOINT_PAGES", PAGES, "counts", None),
             elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",
             allowed_paths=read.folders("SAFEPOINT_ALLOWED_PATHS", allowed_paths),
+            allowed_s3=read.s3_addresses("SAFEPOINT_ALLOWED_S3"),
             limits=_limits(read),
             cache_bytes=read.size("SAFEPOINT_CACHE_BYTES", 256 << 20, 1 << 20, 64 * GIB),
             max_request_bytes=read.size("SAFEPOINT_MAX_REQUEST_BYTES", 20 << 20, 1 << 16, GIB),
@@ -238,6 +254,15 @@ class _Reader:
         if not chosen:
             _refuse(name, value, f"it names at least one toolset of {', '.join(allowed)}")
         return chosen
+
+    def s3_addresses(self, name: str) -> tuple[str, ...]:
+        addresses = tuple((self.text(name) or "").split())
+        for address in addresses:
+            try:
+                S3Look([address])
+            except (InvalidInput, Unsupported) as error:
+                _refuse(name, address, f"it holds addresses like s3://bucket/prefix: {error}")
+        return addresses
 
     def folders(self, name: str, options: Sequence[str] | None) -> tuple[Path, ...]:
         given = options or (self.text(name) or "").split(os.pathsep)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 PARAMETERS = {
     "load_checkpoint": "workspace version label select max_bytes",
     "save_checkpoint": "workspace state merge label summary next_action kind step "
-    "expected_version request_id",
+    "expected_version request_id references",
     "plan_steps": "workspace steps goal",
     "start_step": "workspace step input lease_seconds fencing_token",
     "mark_step_done": "workspace step status result error retryable retry_after_seconds "

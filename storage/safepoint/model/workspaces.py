@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from safepoint.model.approvals import Approval, Due
 from safepoint.model.base import JSON, Actor
+from safepoint.model.references import Reference
 from safepoint.model.steps import Blocker, InFlight, Progress
 
 __all__ = [
@@ -110,7 +111,8 @@ class Brief:
 class Checkpoint:
     """A workspace as it was at `version`: its brief, and the state as value and as stored bytes.
 
-    `state` is None and `state_bytes` 0 when no state had been saved yet.
+    `state` is None and `state_bytes` 0 when no state had been saved yet. `references` are as they
+    were saved; see `check_references`.
     """
 
     version: int
@@ -118,6 +120,7 @@ class Checkpoint:
     state: JSON
     state_json: bytes = field(repr=False)
     sha256: str = ""
+    references: tuple[Reference, ...] = ()
 
     @property
     def state_bytes(self) -> int:
