@@ -13,6 +13,7 @@ from safepoint_server.dialog import Answer
 __all__ = ["MAX_SUBJECT_BYTES", "form", "message", "reading"]
 
 MAX_SUBJECT_BYTES: Final = 4000
+_SHOWN: Final = ("type", "properties", "required")
 _COMMENT: Final = {"type": "string", "title": "Comment", "maxLength": 1000}
 
 
@@ -35,8 +36,9 @@ def message(approval: Approval, subject: JSON | Unset) -> str | None:
 
 def form(approval: Approval) -> dict[str, Any]:
     """The flat schema of the dialog."""
-    if isinstance(approval.answer_schema, dict):
-        return {k: v for k, v in approval.answer_schema.items() if k != "additionalProperties"}
+    schema = approval.answer_schema
+    if isinstance(schema, dict):
+        return {name: schema[name] for name in _SHOWN if name in schema}
     if approval.options:
         field = {"type": "string", "title": "Answer", "enum": list(approval.options)}
         return _object("answer", field)

@@ -156,6 +156,15 @@ async def test_the_dialog_shows_all_that_is_asked_and_hides_no_letter(agent_on) 
     assert list(person.shown[0].requested_schema["properties"]) == ["decision", "comment"]
 
 
+async def test_the_form_of_a_dialog_has_only_what_every_client_knows(agent_on) -> None:
+    person = Person("cancel")
+    schema = {**FORM, "title": "Pay", "description": "How much", "additionalProperties": False}
+    async with Store.open("memory://") as store, agent_on(store, person=person) as agent:
+        await agent.call("request_approval", **ASK, answer_schema=schema)
+        assert (await stored(store)).answer_schema == schema
+    assert person.shown[0].requested_schema == FORM
+
+
 async def test_what_a_dialog_cannot_show_whole_is_not_asked_in_one(agent_on) -> None:
     person = Person(decision="approve")
     async with Store.open("memory://") as store, agent_on(store, person=person) as agent:
