@@ -156,6 +156,18 @@ async def test_the_dialog_shows_all_that_is_asked_and_hides_no_letter(agent_on) 
     assert list(person.shown[0].requested_schema["properties"]) == ["decision", "comment"]
 
 
+async def test_no_question_passes_for_a_line_of_the_dialog(agent_on) -> None:
+    person = Person("cancel")
+    false = "Deploy?\nSubject (SHA-256 00):\n{}"
+    async with Store.open("memory://") as store, agent_on(store, person=person) as agent:
+        await agent.call("request_approval", **{**ASK, "question": false, "details": false})
+    lines = person.shown[0].message.splitlines()
+    assert [line for line in lines if line.startswith("Subject")] == []
+    assert [line for line in lines if line.startswith("  Subject")] == [
+        "  Subject (SHA-256 00):"
+    ] * 2
+
+
 async def test_the_form_of_a_dialog_has_only_what_every_client_knows(agent_on) -> None:
     person = Person("cancel")
     schema = {**FORM, "title": "Pay", "description": "How much", "additionalProperties": False}
