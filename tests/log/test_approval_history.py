@@ -18,8 +18,12 @@ from safepoint.model import PlannedStep, Verdict
 MINUTE = timedelta(minutes=1)
 STEPS = ("one", "two")
 ACTS = st.one_of(
-    st.tuples(st.just("ask"), st.sampled_from("xy"), st.booleans(), st.sampled_from([None, 2])),
-    st.tuples(st.just("decide"), st.sampled_from(["approve", "deny"]), st.integers(0, 3)),
+    st.tuples(st.just("ask"), st.sampled_from("123"), st.booleans(), st.sampled_from([None, 2])),
+    st.tuples(
+        st.just("decide"),
+        st.sampled_from(["approve", "approve", "deny"]),
+        st.sampled_from([0, 0, 0, 1]),
+    ),
     st.tuples(st.just("withdraw")),
     st.tuples(st.just("consume"), st.sampled_from(STEPS)),
     st.tuples(st.just("start"), st.sampled_from(STEPS)),
@@ -82,7 +86,7 @@ class History:
             self.user = step
 
 
-@given(st.lists(ACTS, max_size=30))
+@given(st.lists(ACTS, min_size=10, max_size=40))
 def test_whatever_happens_only_a_yes_to_what_is_asked_now_lets_a_step_start(
     acts: list[tuple[str, *tuple[object, ...]]],
 ) -> None:
