@@ -22,8 +22,8 @@ examples:
   safepoint export my-task ~/my-task --latest   only the newest checkpoint
   safepoint export --all ~/everything           a folder for each workspace
 
-The files are JSON and the artifacts, and not encrypted; the folder is yours alone (mode 0700). It appears whole or
-not at all. `safepoint import` brings it back, edited or not.
+The files are JSON, and the artifacts, and not encrypted; the folder is yours alone (mode 0700). It
+appears whole or not at all. `safepoint import` brings it back, edited or not.
 """
 
 
