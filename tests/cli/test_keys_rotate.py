@@ -57,7 +57,7 @@ def test_a_new_store_key_drops_other_slots_only_when_told_to(
     assert (done["kept_slots"], done["dropped_slots"]) == ([mine], [other])
     assert cli("ls", *place.options).code == 0
     assert cli("ls", *second).code == 6
-    assert "replaced 1 times" in cli("keys", "list", *place.options).out
+    assert "replaced once" in cli("keys", "list", *place.options).out
 
 
 def test_slots_whose_secrets_are_given_stay(
