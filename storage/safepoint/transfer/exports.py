@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from safepoint._version import __version__
-from safepoint.errors import NotFound
+from safepoint.errors import Damaged, NotFound
 from safepoint.format.document import Document
 from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.format.keys import encode_name
 from safepoint.format.versions import existing
 from safepoint.listing import MAX_LIMIT, Listing
 from safepoint.log.log import Log
+from safepoint.log.lost import LOST_VERSION
 from safepoint.log.progress import progress, workspace_status
 from safepoint.model import Actor, CheckpointInfo, Event, Step
 from safepoint.store import Store
@@ -181,10 +182,14 @@ class _Export:
                 return written
 
     async def _checkpoint(self, folder: Path, info: CheckpointInfo, head: Document) -> bool:
-        """Whether the checkpoint is still there."""
+        """Whether the checkpoint is still there: pruned and lost ones are not."""
         try:
             document = await self._log.document(info.version, head)
         except NotFound:
+            return False
+        except Damaged as error:
+            if error.code != LOST_VERSION:
+                raise
             return False
         path = folder / checkpoint_file(info.version, info.label)
         await asyncio.to_thread(_write_checkpoint, path, info, document)

@@ -61,7 +61,7 @@ async def survey(shared: Shared, name: str) -> Found:
 
 @dataclass(slots=True)
 class _Digests:
-    """SHA-256 of the record before, in the source (None: of one that was lost) and in the target."""
+    """SHA-256 of the record before, in the source and in the target; None of one that was lost."""
 
     here: bytes | None = NO_PREVIOUS
     there: bytes = NO_PREVIOUS
@@ -165,11 +165,9 @@ class LogCopy:
                 hint="Records were deleted from the store; restore them from a copy.",
                 code="missing_record",
             )
-        if (lost := open_lost(self._from, version, data)) is not None:
-            return lost
-        record = await off_loop(len(data), self._from.open, version, data)
+        record = await off_loop(len(data), _opened, self._from, version, data)
         known = previous is not None and version > max(1, self._from.first)
-        if record.previous != previous and known:
+        if record.previous != previous and known and record.event.get("kind") != LOST:
             raise Damaged(
                 f"{key} in {self._source.url} does not follow version {version - 1}",
                 hint="The log was altered, or restored in parts; restore it whole from a copy.",
@@ -182,14 +180,11 @@ class LogCopy:
         if self._as_is:
             same = theirs == data
         else:
-            if record.event.get("kind") == LOST:
-                same = open_lost(self._to, record.version, theirs) is not None
-                opened = record
-            else:
-                opened = await off_loop(len(theirs), self._to.open, record.version, theirs)
-                same = opened.previous == previous
-            same = same and (
-                opened.commit_id == record.commit_id
+            opened = await off_loop(len(theirs), _opened, self._to, record.version, theirs)
+            lost = record.event.get("kind") == LOST
+            same = (lost and opened.event.get("kind") == LOST) or (
+                opened.previous == previous
+                and opened.commit_id == record.commit_id
                 and opened.at_ms == record.at_ms
                 and opened.document_digest == record.document_digest
             )
@@ -248,6 +243,16 @@ async def put_new(
         if found is not None:
             return found
     raise unknown or Unavailable(f"{key} cannot be written: it comes and goes", hint="Call again.")
+
+
+def _opened(codec: Codec, version: int, data: bytes) -> Record:
+    """The record, or what stands in the place of a lost one. Raises Damaged."""
+    try:
+        return codec.open(version, data)
+    except Damaged:
+        if (lost := open_lost(codec, version, data)) is not None:
+            return lost
+        raise
 
 
 def _is_version(key: str, newest: int) -> bool:
