@@ -19,6 +19,7 @@ import orjson
 from safepoint.format.entries import (
     ApprovalEntry,
     ArtifactEntry,
+    ArtifactTable,
     CheckpointEntry,
     Entry,
     ForkEntry,
@@ -99,6 +100,10 @@ class Document:
     repaired: RepairEntry | None = None
     regions: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.artifacts and not isinstance(self.artifacts, ArtifactTable):
+            object.__setattr__(self, "artifacts", ArtifactTable(self.artifacts))
+
     @property
     def exists(self) -> bool:
         """Whether there is a workspace: not before its first version, nor once it is deleted."""
@@ -164,7 +169,7 @@ def decode(data: bytes) -> Document:
 
 
 def _stored(value: Any) -> Any:
-    if isinstance(value, Entry):
+    if isinstance(value, Entry | ArtifactTable):
         return value.stored
     if isinstance(value, Mapping):
         return {name: _stored(item) for name, item in value.items()}
