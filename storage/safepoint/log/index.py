@@ -22,8 +22,8 @@ async def checkpoints_of_block(log: Log, block: int, head: Document) -> tuple[Ch
         document = head if last >= head.version else await log.rebuilt(last)
     except Damaged as error:
         newer = (await log.head()).document
-        if newer.floor != head.floor and newer.floor > last:
-            return await checkpoints_of_block(log, block, newer)
+        if last < newer.floor and not kept_of(newer).all.any_between(first, last):
+            return ()  # pruned meanwhile
         if error.code != LOST_VERSION:
             raise
         document = await _newest_left(log, max(first, log.first), last)
