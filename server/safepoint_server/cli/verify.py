@@ -6,7 +6,17 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from safepoint import Damaged, InvalidInput, Problem, RepairReport, Store, VerifyReport
+from safepoint import (
+    Damaged,
+    InvalidInput,
+    NotFound,
+    Problem,
+    RepairReport,
+    SafepointError,
+    Store,
+    Unsupported,
+    VerifyReport,
+)
 from safepoint_server.cli import options
 from safepoint_server.cli.confirm import confirm
 from safepoint_server.cli.exits import Exit
@@ -62,12 +72,12 @@ async def _run(args: argparse.Namespace) -> int:
         if not args.json:
             _print(report)
         repaired: list[RepairReport] = []
-        refused: list[Damaged] = []
+        refused: list[SafepointError] = []
         if args.repair:
             for name in await _damaged(store, report, args.names):
                 try:
                     repaired += await _repair(args, store, name)
-                except Damaged as error:
+                except (Damaged, NotFound, Unsupported) as error:
                     refused.append(error)
     if args.json:
         document = {"ok": report.ok, **_fields(report)}
@@ -80,7 +90,9 @@ async def _run(args: argparse.Namespace) -> int:
     return _exit(report, repaired, refused)
 
 
-def _exit(report: VerifyReport, repaired: list[RepairReport], refused: list[Damaged]) -> Exit:
+def _exit(
+    report: VerifyReport, repaired: list[RepairReport], refused: list[SafepointError]
+) -> Exit:
     done = {one.workspace for one in repaired if not one.dry_run and not one.left}
     if refused or any(problem.workspace not in done for problem in report.problems):
         return Exit.DAMAGED

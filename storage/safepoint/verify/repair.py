@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from safepoint.errors import Conflict, Damaged, Unavailable
+from safepoint.errors import Conflict, Damaged, Unavailable, Unsupported
 from safepoint.format.keys import log_key
 from safepoint.format.record import NO_PREVIOUS
 from safepoint.format.versions import Versions
@@ -82,6 +82,7 @@ class Repair:
         Raises:
             Damaged: `nothing_intact`: no version can be rebuilt, or no key opens it.
             Unavailable: something cannot be read now, and may be intact; or written.
+            Unsupported: something was written by a newer version, and may be intact.
             Conflict: others kept writing.
         """
         for _ in range(_ATTEMPTS):
@@ -112,8 +113,18 @@ class Repair:
             if broken:
                 raise _nothing(self.name, "no key of it opens")
             return None
+        if found.head == found.seen == 0:
+            return None  # keys were made, and no version yet
         faults = found.checked.faults
-        if broken and any(f.what in ("damaged", "unsupported") for f in faults.values()):
+        for fault in faults.values():
+            if fault.what == "unsupported":
+                raise Unsupported(
+                    f"version {fault.version} of workspace {self.name!r} may be intact: "
+                    f"{fault.detail}",
+                    hint="Upgrade Safepoint, and verify again. Nothing was changed.",
+                    code="unknown_format",
+                )
+        if broken and any(fault.what == "damaged" for fault in faults.values()):
             raise _nothing(self.name, f"{broken[-1]} is damaged, and may hold keys that are needed")
         return await self._planned(found, broken, report.problems)
 
