@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tests.verify.broken import NAME, everything, record
 from safepoint import Damaged, RetentionPolicy
 from safepoint.format.keys import artifacts_folder, keys_folder, keys_key
 from safepoint.objects.memory import MemoryObjects
+from safepoint.testing.faults import GatedObjects
 from safepoint.transfer import copy_store, copy_workspaces, export_workspace
 
 pytestmark = pytest.mark.anyio
@@ -23,10 +24,6 @@ SIZE = 2_500_000
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
-
-
-async def chunks(data: bytes) -> AsyncIterator[bytes]:
-    yield data
 
 
 async def test_a_damaged_file_is_found_where_it_is_damaged_and_stays_in_the_table(
@@ -109,6 +106,26 @@ async def test_pruned_versions_are_no_damage_and_a_repair_keeps_them_pruned(plac
         assert (repaired.restored, repaired.version) == (902, 904)
         assert (await work.load(version=100)).state == {"n": 100}
         assert (await store.verify()).problems == ()
+
+
+async def test_records_that_are_pruned_while_they_are_verified_raise_no_alarm(place: Place) -> None:
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        for number in range(1, 801):
+            await work.save({"n": number})
+        place.now += timedelta(days=3)
+        await work.save({"n": 801})
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as store, place.process() as other:
+        gate = gated.hold("get", record(100))
+        verifying = asyncio.create_task(store.verify())
+        await gate.reached.wait()
+        await other.workspace(NAME).retention.prune(RetentionPolicy(keep_last=20))
+        assert await place.objects.get(record(100)) is None
+        gate.open()
+        report = await verifying
+        assert (report.problems, report.unread) == ((), ())
+        assert report.records < 801
 
 
 async def repaired(place: Place) -> None:

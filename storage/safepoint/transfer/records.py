@@ -16,7 +16,7 @@ from safepoint.format.keys import log_folder, log_key, version_of
 from safepoint.format.record import NO_PREVIOUS, Record
 from safepoint.log.codec import Codec
 from safepoint.log.log import Log, Shared, off_loop
-from safepoint.log.lost import LOST, open_lost, seal_lost, to_follow
+from safepoint.log.lost import LOST, open_any, seal_lost, to_follow
 from safepoint.objects.base import MakesDurable, ObjectStore
 from safepoint.transfer.copied import Meter
 
@@ -165,7 +165,7 @@ class LogCopy:
                 hint="Records were deleted from the store; restore them from a copy.",
                 code="missing_record",
             )
-        record = await off_loop(len(data), _opened, self._from, version, data)
+        record = await off_loop(len(data), open_any, self._from, version, data)
         known = previous is not None and version > max(1, self._from.first)
         if record.previous != previous and known and record.event.get("kind") != LOST:
             raise Damaged(
@@ -180,7 +180,7 @@ class LogCopy:
         if self._as_is:
             same = theirs == data
         else:
-            opened = await off_loop(len(theirs), _opened, self._to, record.version, theirs)
+            opened = await off_loop(len(theirs), open_any, self._to, record.version, theirs)
             lost = record.event.get("kind") == LOST
             same = (lost and opened.event.get("kind") == LOST) or (
                 opened.previous == previous
@@ -243,16 +243,6 @@ async def put_new(
         if found is not None:
             return found
     raise unknown or Unavailable(f"{key} cannot be written: it comes and goes", hint="Call again.")
-
-
-def _opened(codec: Codec, version: int, data: bytes) -> Record:
-    """The record, or what stands in the place of a lost one. Raises Damaged."""
-    try:
-        return codec.open(version, data)
-    except Damaged:
-        if (lost := open_lost(codec, version, data)) is not None:
-            return lost
-        raise
 
 
 def _is_version(key: str, newest: int) -> bool:
