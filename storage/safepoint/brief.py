@@ -8,6 +8,7 @@ from safepoint.log.moments import when
 from safepoint.log.progress import (
     FINISHED,
     idempotency_key,
+    lost_versions,
     missing,
     next_step,
     progress,
@@ -70,9 +71,9 @@ def _advice(document: Document) -> str | None:
     repaired, latest = document.repaired, document.latest
     if repaired is not None and (latest is None or latest.version < repaired.version):
         return (
-            f"Versions {repaired.restored + 1} to {repaired.last_lost} were lost to damage on "
+            f"{lost_versions(repaired)} lost to damage, which was repaired on "
             f"{when(repaired.at_ms):%Y-%m-%d}: this is version {repaired.restored} again. Check "
-            "outside what was done in them before you go on."
+            "outside what was done since before you go on."
         )
     versions = document.version - max(document.run_first, document.floor) + 1
     size = sum(map(len, document.regions.values())) - len(document.state or b"")

@@ -140,7 +140,7 @@ async def repaired(place: Place) -> None:
         work = store.workspace(NAME)
         assert (await work.repair()).version == 261
         brief = (await work.load()).brief
-        assert "Versions 257 to 260 were lost" in str(brief.advice)
+        assert "Versions 257 to 260 of the workspace were lost" in str(brief.advice)
         await work.save({"n": "on"})
         assert (await work.load()).brief.advice is None
 
