@@ -35,7 +35,7 @@ from safepoint.objects.base import ObjectStore, StreamStore
 __all__ = ["ID_BYTES", "Chunks", "SealedObjects", "Source", "Stored", "ahead", "stream_store"]
 
 ID_BYTES: Final = 16
-_AT_ONCE: Final = 2  # segments
+_AT_ONCE: Final = 1  # segments: more of them leave the caches of a processor
 _BATCH: Final = _AT_ONCE * SEGMENT_BYTES
 
 T = TypeVar("T")
