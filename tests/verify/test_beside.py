@@ -83,6 +83,50 @@ async def test_rotated_keys_are_all_checked_and_an_old_damaged_manifest_is_mende
         assert caught.value.code == "nothing_intact"
 
 
+async def test_records_whose_newest_keys_are_gone_are_not_set_aside(place: Place) -> None:
+    """They are whole: a copy of the manifest brings them back."""
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        for number in range(3):
+            await work.save({"n": number})
+            await store.keys.rotate([NAME], keep_old=True)
+    newest = (await place.objects.list(keys_folder(NAME)))[-2:]
+    kept = {key: await place.objects.get(key) or b"" for key in newest}
+    for key in newest:
+        await place.objects.delete(key)
+    before = await everything(place.objects)
+    async with place.process() as store:
+        problems = (await store.verify()).problems
+        assert [(p.what, p.version) for p in problems] == [("unknown_key", n) for n in (4, 5, 6)]
+        with pytest.raises(Damaged) as caught:
+            await store.workspace(NAME).repair()
+        assert caught.value.code == "nothing_intact"
+    assert await everything(place.objects) == before
+    for key, data in kept.items():
+        await place.objects.put(key, data)
+    async with place.process() as store:
+        assert (await store.verify()).ok
+
+
+async def test_a_record_that_is_put_right_during_a_repair_is_not_given_up(place: Place) -> None:
+    async with place.process() as store:
+        for number in range(1, 6):
+            await store.workspace(NAME).save({"n": number})
+    whole = await place.objects.get(record(4)) or b""
+    await place.objects.put(record(4), b"broken")
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as store:
+        await store.verify()
+        gate = gated.hold("list", f"workspaces/{NAME}/")  # the last look before anything is done
+        repairing = asyncio.create_task(store.workspace(NAME).repair())
+        await gate.reached.wait()
+        await place.objects.put(record(4), whole)
+        gate.open()
+        assert not (await repairing).changed
+        assert (await store.verify()).lost == 0
+    assert await place.objects.get(record(4)) == whole
+
+
 async def test_pruned_versions_are_no_damage_and_a_repair_keeps_them_pruned(place: Place) -> None:
     async with place.process() as store:
         work = store.workspace(NAME)
