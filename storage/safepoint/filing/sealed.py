@@ -159,7 +159,7 @@ class SealedObjects:
         whole = start == 0 and end == size
         opening = _Opening(segments, entry, key, first, first + count, whole=whole)
         # One byte more than there should be, so that what was prolonged is noticed.
-        stream = self._objects.get_stream(key, start=at, length=wanted + whole)
+        stream = ahead(self._objects.get_stream(key, start=at, length=wanted + whole))
         async with (
             aclosing(stream) as sealed,
             aclosing(_each(ahead(opening.batches(sealed)))) as chunks,
