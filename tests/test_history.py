@@ -21,6 +21,7 @@ from safepoint import (
 )
 from safepoint.brief import LONG_RUN_VERSIONS
 from safepoint.format.keys import artifacts_folder, log_key
+from safepoint.log.transitions.runs import KEPT_RUNS
 from safepoint.objects.local import LocalObjects
 from safepoint.testing.faults import CountingObjects, GatedObjects
 
@@ -342,3 +343,13 @@ async def test_what_was_pruned_cannot_be_gone_back_to(store: Store, place: Place
             await call
         assert caught.value.code == "pruned"
     assert (await work.compare()).from_version == 600  # 601 pruned
+
+
+async def test_each_run_that_is_listed_has_its_own_versions(store: Store) -> None:
+    work = store.workspace("work")
+    await work.save(0)
+    for number in range(KEPT_RUNS + 1):
+        await work.start_new_run(state=number)
+    runs = await work.runs()
+    assert len(runs) == KEPT_RUNS
+    assert all(one.first_version == one.last_version for one in runs)
