@@ -322,19 +322,20 @@ class SafepointSaver(BaseCheckpointSaver[str]):
         filter: dict[str, Any] | None,
         before: RunnableConfig | None,
     ) -> AsyncIterator[tuple[Any, Raw]]:
-        given = config["configurable"] if config is not None else {}
+        given = config.get("configurable", {}) if config is not None else {}
+        until = before.get("configurable", {}) if before is not None else {}
         wanted = filter or {}
 
         def match(packed: Any) -> bool:
             metadata = self._metadata(packed)
             return all(metadata.get(name) == value for name, value in wanted.items())
 
-        thread = _place(config)[0] if config is not None else None
+        thread = given.get("thread_id")
         return self._threads.list(
             None if thread is None else str(thread),
             given.get("checkpoint_ns"),
             given.get("checkpoint_id") or None,
-            _place(before)[2] if before is not None else None,
+            until.get("checkpoint_id") or None,
             match,
         )
 

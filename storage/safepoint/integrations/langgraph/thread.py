@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from safepoint.errors import LimitExceeded, SafepointError
-from safepoint.integrations.langgraph.commands import Operation, Together
+from safepoint.integrations.langgraph.commands import AddWrites, Operation, Put, Together
 from safepoint.log.registry import OpenLog
 from safepoint.model import Actor
 
-__all__ = ["Thread"]
+__all__ = ["Habit", "Thread"]
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST = 256
+_LINGER_SECONDS = 0.003
+
+
+@dataclass(slots=True)
+class Habit:
+    """Whether callers hand in a checkpoint while the writes before it are still on their way, as
+    LangGraph's loop does. Then writes wait a moment for it, and both are one commit."""
+
+    overlaps: bool = False
 
 
 @dataclass(slots=True)
@@ -29,11 +39,15 @@ class _Waiting:
 class Thread:
     """One LangGraph thread, that is, one workspace. Lives on the store's event loop."""
 
-    def __init__(self, opened: OpenLog, actor: Actor, idle: Callable[[], None]) -> None:
+    def __init__(
+        self, opened: OpenLog, actor: Actor, habit: Habit, idle: Callable[[], None]
+    ) -> None:
         self._opened = opened
         self._actor = actor
+        self._habit = habit
         self._idle = idle
         self._waiting: list[_Waiting] = []
+        self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def commit(self, operation: Operation, *, size: int = 0, alone: bool = False) -> Any:
@@ -41,6 +55,10 @@ class Thread:
         from sharing a commit. Cancelling the caller leaves it open whether it was committed."""
         done = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(operation, size, alone, done))
+        if isinstance(operation, Put):
+            self._habit.overlaps = self._task is not None
+        if not isinstance(operation, AddWrites):
+            self._more.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work())
         return await done
@@ -48,6 +66,9 @@ class Thread:
     async def _work(self) -> None:
         try:
             while self._waiting:
+                if self._habit.overlaps and not self._more.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._more.wait(), _LINGER_SECONDS)
                 some = self._next()
                 try:
                     await self._commit(some)
@@ -69,6 +90,8 @@ class Thread:
             if following.alone or size > _MOST_BYTES:
                 break
             some.append(self._waiting.pop(0))
+        if not self._waiting:
+            self._more.clear()
         return some
 
     async def _commit(self, some: list[_Waiting]) -> None:

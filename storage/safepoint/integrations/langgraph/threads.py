@@ -9,7 +9,7 @@ from typing import Any
 from safepoint.errors import Conflict, InvalidInput, NotFound
 from safepoint.integrations.langgraph.commands import AddWrites, Copy, Operation, Put
 from safepoint.integrations.langgraph.packed import Blob, NewWrite
-from safepoint.integrations.langgraph.thread import Thread
+from safepoint.integrations.langgraph.thread import Habit, Thread
 from safepoint.integrations.langgraph.upkeep import forget_runs, keep_newest
 from safepoint.integrations.langgraph.view import Found, Raw, View
 from safepoint.store import Store
@@ -28,6 +28,7 @@ class Threads:
         self._store = store
         self._prefix = prefix
         self._metadata = metadata
+        self._habit = Habit()
         self._busy: dict[str, Thread] = {}
 
     async def get(self, thread: str, ns: str, id_: str | None) -> Raw | None:
@@ -176,7 +177,10 @@ class Threads:
         opened = self._busy.get(name)
         if opened is None:
             opened = self._busy[name] = Thread(
-                self._store.open_log(name), self._store.actor, lambda: self._busy.pop(name, None)
+                self._store.open_log(name),
+                self._store.actor,
+                self._habit,
+                lambda: self._busy.pop(name, None),
             )
         return opened
 
