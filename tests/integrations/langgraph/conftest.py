@@ -33,7 +33,7 @@ async def store(place: Place) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def saver(store: Store) -> SafepointSaver:
+async def saver(store: Store) -> SafepointSaver:
     return SafepointSaver(store)
 
 

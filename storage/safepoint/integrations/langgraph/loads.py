@@ -56,7 +56,7 @@ class Loads:
         load = self._of(thread, ns)
         if load is None:
             return False
-        if parent == load.asked and load.asked != load.newest:
+        if parent is not None and parent == load.asked != load.newest:
             return False
         since = load.asked if load.newest is None else load.newest
         return (parent or "") >= (since or "")
