@@ -1,8 +1,8 @@
 """What LangGraph's calls do to a document: pure operations, and the command that commits some.
 
 Rules. A put makes its checkpoint the one in play of its namespace; what was in play there, and in
-the namespaces of its subgraphs, leaves, since their step is over. What a commit changed itself
-stays in play until the next one: no version has held it yet. Among regular writes of one task the
+the namespaces of its subgraphs, leaves, since their step is over. What a commit brings itself stays
+until the next one, since no version has held it yet. Among regular writes of one task the
 first one with a number wins, special ones (negative numbers) replace each other.
 """
 
@@ -45,7 +45,8 @@ class Draft:
     def __init__(self, document: Document) -> None:
         index = index_of(document)
         self.document = document
-        self.held = {held.key: held for held in index.held}
+        self._before = {held.key: held for held in index.held}
+        self.held = dict(self._before)
         self.values: dict[str, bytes] = {}
         self.touched: set[Key] = set()
         self.changed = False
@@ -72,10 +73,18 @@ class Draft:
         return blob.kind, region
 
     def leave(self, held: Held) -> None:
-        """Out of play, to be read from the present version; unless that does not hold it yet."""
+        """Out of play, to be read from the present version. What that does not hold yet stays: a
+        checkpoint that is new, or writes that are new."""
+        before = self._before.get(held.key)
         if held.key not in self.touched:
             del self.held[held.key]
-            self._left.append(Line.of(held, self.document.version))
+        elif before is None or before.loose or before.body is not held.body:
+            return
+        else:
+            known = set(before.writes)
+            writes = tuple(write for write in held.writes if write not in known)
+            self.held[held.key] = Held(held.ns, held.id, writes=writes)
+        self._left.append(Line.of(held, self.document.version))
 
     def leave_space(self, ns: str) -> None:
         """The whole namespace out of play."""
