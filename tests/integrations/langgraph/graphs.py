@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
+Effect = Callable[[str], None]
 TURNS = 12
 
 
@@ -48,7 +49,9 @@ class Notes(TypedDict):
     log: Annotated[list[str], DeltaChannel(_append, snapshot_frequency=5)]
 
 
-def counting(saver: SafepointSaver, turns: int, effect: Callable[[str], None] | None = None) -> Graph:
+def counting(
+    saver: SafepointSaver, turns: int, effect: Callable[[str], None] | None = None
+) -> Graph:
     """Appends `turn n` until there are so many."""
 
     def turn(state: Log) -> Log:

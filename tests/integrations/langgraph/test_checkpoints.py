@@ -169,9 +169,7 @@ async def test_any_text_is_a_thread_id(saver: SafepointSaver, thread: str) -> No
     await Chain(saver, "a|b").put({"x": "another"})
     await Chain(saver, thread).put({"x": thread})
     assert (await got(saver, thread)).checkpoint["channel_values"] == {"x": thread}
-    threads = [
-        found.config["configurable"]["thread_id"] async for found in saver.alist(None)
-    ]
+    threads = [found.config["configurable"]["thread_id"] async for found in saver.alist(None)]
     assert sorted(threads) == sorted([thread, "a|b"])
 
 

@@ -34,7 +34,7 @@ async def test_of_two_processes_that_loaded_the_newest_the_second_one_is_refused
         await Chain(first, "t").put({"x": 0})
         mine, other = await newest(first), await newest(second)
         await go_on(first, mine, "0002")
-        with pytest.raises(Conflict, match="0002.* another writer") as refused:
+        with pytest.raises(Conflict, match=r"0002.* another writer") as refused:
             await go_on(second, other, "0003")
         assert refused.value.code == "checkpoint_conflict"
         found = [one.checkpoint["id"] async for one in second.alist(at("t"))]

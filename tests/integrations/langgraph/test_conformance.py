@@ -73,9 +73,9 @@ async def test_it_conforms_in_a_bucket_of_a_real_server(
     bucket = Bucket(seaweedfs_server, "", key_file)
 
     def opening() -> AbstractAsyncContextManager[Store]:
-        opened: AbstractAsyncContextManager[Store] = replace(
-            bucket, prefix=uuid.uuid4().hex
-        ).open(pages="off")
+        opened: AbstractAsyncContextManager[Store] = replace(bucket, prefix=uuid.uuid4().hex).open(
+            pages="off"
+        )
         return opened
 
     assert await results(opening) == EVERYTHING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import os
 import pickle
@@ -96,8 +97,8 @@ async def test_a_stored_call_is_not_made(saver: SafepointSaver, tmp_path: Path) 
             if obj == "pickle":
                 return "pickle", pickle.dumps(Call(made))
             if obj == "json":
-                text = f'{{"lc": 2, "type": "constructor", "id": ["os", "mkdir"], "args": ["{made}"]}}'
-                return "json", text.encode()
+                call = {"lc": 2, "type": "constructor", "id": ["os", "mkdir"], "args": [str(made)]}
+                return "json", json.dumps(call).encode()
             return super().dumps_typed(obj)
 
     lenient = SafepointSaver(saver.store, serde=Lenient())

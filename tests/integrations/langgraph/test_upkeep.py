@@ -31,9 +31,7 @@ async def delta_chain(saver: SafepointSaver, thread: str, length: int, **more: A
         chain.count += 1
         made = checkpoint(f"{chain.count:04}", values, versions)
         counted = {} if number == 1 else {COUNTERS: {"log": [number, number]}}
-        chain.tip = await saver.aput(
-            chain.tip, made, metadata(number, **counted, **more), versions
-        )
+        chain.tip = await saver.aput(chain.tip, made, metadata(number, **counted, **more), versions)
         await chain.write(("log", number))
     return chain
 

@@ -48,7 +48,7 @@ class Chain:
     async def put(self, values: Mapping[str, Any], **more: Any) -> RunnableConfig:
         """The next one, in which all these channels changed."""
         self.count += 1
-        versions = {name: f"{self.count:08}" for name in values}
+        versions = dict.fromkeys(values, f"{self.count:08}")
         made = checkpoint(f"{self.count:04}", values, versions)
         self.tip = await self.saver.aput(self.tip, made, metadata(self.count, **more), versions)
         return self.tip

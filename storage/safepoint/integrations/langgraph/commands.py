@@ -159,13 +159,9 @@ class Put:
             else:
                 channels[name] = Channel(version, "", "")
         self._make_room(draft)
+        held = Held(self.ns, self.id, self.parent, self.body, self.metadata, channels)
         writes = present.writes if present is not None else ()
-        draft.hold(
-            Held(
-                self.ns, self.id, self.parent, self.body, self.metadata, channels, writes,
-                self.hidden,
-            )  # fmt: skip
-        )
+        draft.hold(replace(held, writes=writes, hidden=self.hidden))
         return True
 
     def _check(self, draft: Draft) -> None:

@@ -143,9 +143,7 @@ class Line:
 
     @classmethod
     def of(cls, held: Held, version: int) -> Line:
-        return cls(
-            held.ns, held.id, version, held.parent, held.metadata, held.loose, held.hidden
-        )
+        return cls(held.ns, held.id, version, held.parent, held.metadata, held.loose, held.hidden)
 
     def stored(self) -> list[Any]:
         return [

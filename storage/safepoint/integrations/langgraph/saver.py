@@ -331,7 +331,7 @@ class SafepointSaver(BaseCheckpointSaver[str]):
             return all(metadata.get(name) == value for name, value in wanted.items())
 
         thread = given.get("thread_id")
-        return self._threads.list(
+        return self._threads.checkpoints(
             None if thread is None else str(thread),
             given.get("checkpoint_ns"),
             given.get("checkpoint_id") or None,
@@ -360,9 +360,7 @@ class SafepointSaver(BaseCheckpointSaver[str]):
     ) -> Mapping[str, DeltaChannelHistory]:
         histories: dict[str, DeltaChannelHistory] = {}
         for name, (writes, seed) in found.items():
-            histories[name] = {
-                "writes": [(w.task, w.channel, self._value(w.blob)) for w in writes]
-            }
+            histories[name] = {"writes": [(w.task, w.channel, self._value(w.blob)) for w in writes]}
             if seed is not None:
                 histories[name]["seed"] = self._value(seed)
         return histories

@@ -39,7 +39,7 @@ class Threads:
         found = await (view.checkpoint(ns, id_) if id_ else view.newest(ns))
         return None if found is None or found.hidden else await view.raw(found)
 
-    async def list(
+    async def checkpoints(
         self,
         thread: str | None,
         ns: str | None,
@@ -48,10 +48,7 @@ class Threads:
         match: Callable[[Any], bool],
     ) -> AsyncIterator[tuple[str, Raw]]:
         """Checkpoints whose metadata match, greatest id first, each with its thread."""
-        if thread is not None:
-            chosen = [thread]
-        else:
-            chosen = [thread async for thread in self._all()]
+        chosen = [thread] if thread is not None else [one async for one in self._all()]
         ahead: dict[str, tuple[Found, View, AsyncIterator[Found]]] = {}
         for one in chosen:
             if (view := await self._view(one)) is not None:
@@ -180,9 +177,12 @@ class Threads:
                 self._store.open_log(name),
                 self._store.actor,
                 self._habit,
-                lambda: self._busy.pop(name, None),
+                lambda: self._forget(name),
             )
         return opened
+
+    def _forget(self, name: str) -> None:
+        self._busy.pop(name, None)
 
     def _name(self, thread: str) -> str:
         return self._store.workspace(self._prefix + thread).name

@@ -80,8 +80,7 @@ def _rewrite(
     stay = {
         held.key
         for held in view.index.held
-        if (held.key in keep or held.key not in there)
-        or (held.loose and held.key in hide)
+        if (held.key in keep or held.key not in there) or (held.loose and held.key in hide)
     }
     lines: list[Line] = []
     for found in known:
@@ -92,11 +91,8 @@ def _rewrite(
             if version == view.version and found.key in stay:
                 continue
             if version == found.version:
-                lines.append(
-                    Line(
-                        found.ns, found.id, version, found.parent, found.metadata, hidden=hidden
-                    )  # fmt: skip
-                )
+                line = Line(*found.key, version, found.parent, found.metadata, hidden=hidden)
             else:
-                lines.append(Line(found.ns, found.id, version, loose=True))
+                line = Line(*found.key, version, loose=True)
+            lines.append(line)
     return Rewrite(view.version, frozenset(stay), tuple(lines), spaces)

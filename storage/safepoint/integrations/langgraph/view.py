@@ -61,9 +61,7 @@ class View:
         self.version = head.version
         self._head = head.document
         self.index = index_of(head.document)
-        self._read: dict[int, tuple[Document, Index]] = {
-            head.version: (head.document, self.index)
-        }
+        self._read: dict[int, tuple[Document, Index]] = {head.version: (head.document, self.index)}
         self._pages: dict[int, list[Line]] = {}
 
     async def checkpoint(self, ns: str, id_: str) -> Found | None:
@@ -167,9 +165,7 @@ class View:
 
     def _may_have(self, id_: str) -> bool:
         """A quick look, so that the usual case need not read the trail."""
-        return id_.encode() in self.index.trail or any(
-            held.id == id_ for held in self.index.held
-        )
+        return id_.encode() in self.index.trail or any(held.id == id_ for held in self.index.held)
 
     def _of_head(self) -> list[Line]:
         lines = self._pages.get(self.version)
