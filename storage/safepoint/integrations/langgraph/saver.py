@@ -5,30 +5,37 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
-    get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from safepoint.errors import InvalidInput
-from safepoint.integrations.langgraph.bridge import Bridge, LoopThread
-from safepoint.integrations.langgraph.commands import AddWrites, Put
+from safepoint.integrations.langgraph.bridge import Bridge
+from safepoint.integrations.langgraph.commands import Put
+from safepoint.integrations.langgraph.convert import (
+    config_of,
+    histories_of,
+    place_of,
+    put_of,
+    size_of,
+    tuple_of,
+    whole_put,
+    writes_of,
+)
 from safepoint.integrations.langgraph.loads import Loads
-from safepoint.integrations.langgraph.packed import Blob, NewWrite, pack, unpack
+from safepoint.integrations.langgraph.opening import Opening
+from safepoint.integrations.langgraph.packed import unpack
 from safepoint.integrations.langgraph.serializer import StrictSerializer
 from safepoint.integrations.langgraph.threads import Threads
 from safepoint.integrations.langgraph.view import Raw
@@ -86,13 +93,13 @@ class SafepointSaver(BaseCheckpointSaver[str]):
         serde: SerializerProtocol | None = None,
         prefix: str = "",
         **options: Any,
-    ) -> OpenSaver:
+    ) -> Opening[SafepointSaver]:
         """`with` or `async with`: a saver over a store that it opens, in an event loop of its own.
 
         `options` are those of Store.open, which says what is raised.
         """
         opening = Store.open(url, **options)
-        return OpenSaver(
+        return Opening(
             opening, lambda store: cls(store, allowed=allowed, serde=serde, prefix=prefix)
         )
 
@@ -103,12 +110,12 @@ class SafepointSaver(BaseCheckpointSaver[str]):
     # --- reading ---
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        thread, ns, id_ = _place(config)
+        thread, ns, id_ = place_of(config)
         raw = self._bridge.wait(self._threads.get(str(thread), ns, id_))
         return self._loaded(thread, ns, id_, raw)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        thread, ns, id_ = _place(config)
+        thread, ns, id_ = place_of(config)
         raw = await self._bridge.run(self._threads.get(str(thread), ns, id_))
         return self._loaded(thread, ns, id_, raw)
 
@@ -124,7 +131,7 @@ class SafepointSaver(BaseCheckpointSaver[str]):
         found = self._bridge.each(self._listed(config, filter, before))
         if limit is None or limit > 0:
             for number, (thread, raw) in enumerate(found, start=1):
-                yield self._tuple(thread, raw)
+                yield tuple_of(thread, raw, self.serde)
                 if number == limit:
                     return
 
@@ -141,7 +148,7 @@ class SafepointSaver(BaseCheckpointSaver[str]):
             return
         number = 0
         async for thread, raw in self._bridge.each_async(self._listed(config, filter, before)):
-            yield self._tuple(thread, raw)
+            yield tuple_of(thread, raw, self.serde)
             number += 1
             if number == limit:
                 return
@@ -149,16 +156,16 @@ class SafepointSaver(BaseCheckpointSaver[str]):
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
-        thread, ns, id_ = _place(config)
+        thread, ns, id_ = place_of(config)
         found = self._bridge.wait(self._threads.history(str(thread), ns, id_, channels))
-        return self._histories(found)
+        return histories_of(found, self.serde)
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
-        thread, ns, id_ = _place(config)
+        thread, ns, id_ = place_of(config)
         found = await self._bridge.run(self._threads.history(str(thread), ns, id_, channels))
-        return self._histories(found)
+        return histories_of(found, self.serde)
 
     # --- writing ---
 
@@ -169,12 +176,11 @@ class SafepointSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        thread, ns, _ = _place(config)
-        put = self._put(config, checkpoint, metadata, new_versions)
-        if not self._bridge.wait(self._threads.commit(str(thread), put, _size(put))):
-            put = self._whole(put, checkpoint)
-            self._bridge.wait(self._threads.commit(str(thread), put, _size(put)))
-        return _config(thread, ns, put.id)
+        thread, put = self._prepared(config, checkpoint, metadata, new_versions)
+        if not self._bridge.wait(self._threads.commit(str(thread), put, size_of(put))):
+            put = whole_put(put, checkpoint, self.serde)
+            self._bridge.wait(self._threads.commit(str(thread), put, size_of(put)))
+        return config_of(thread, put.ns, put.id)
 
     async def aput(
         self,
@@ -183,12 +189,11 @@ class SafepointSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        thread, ns, _ = _place(config)
-        put = self._put(config, checkpoint, metadata, new_versions)
-        if not await self._bridge.run(self._threads.commit(str(thread), put, _size(put))):
-            put = self._whole(put, checkpoint)
-            await self._bridge.run(self._threads.commit(str(thread), put, _size(put)))
-        return _config(thread, ns, put.id)
+        thread, put = self._prepared(config, checkpoint, metadata, new_versions)
+        if not await self._bridge.run(self._threads.commit(str(thread), put, size_of(put))):
+            put = whole_put(put, checkpoint, self.serde)
+            await self._bridge.run(self._threads.commit(str(thread), put, size_of(put)))
+        return config_of(thread, put.ns, put.id)
 
     def put_writes(
         self,
@@ -197,8 +202,11 @@ class SafepointSaver(BaseCheckpointSaver[str]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        thread, added, size = self._added(config, writes, task_id, task_path)
-        self._bridge.wait(self._threads.commit(thread, added, size))
+        thread, added = (
+            place_of(config)[0],
+            writes_of(config, writes, task_id, task_path, self.serde),
+        )
+        self._bridge.wait(self._threads.commit(str(thread), added, size_of(added)))
 
     async def aput_writes(
         self,
@@ -207,8 +215,11 @@ class SafepointSaver(BaseCheckpointSaver[str]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        thread, added, size = self._added(config, writes, task_id, task_path)
-        await self._bridge.run(self._threads.commit(thread, added, size))
+        thread, added = (
+            place_of(config)[0],
+            writes_of(config, writes, task_id, task_path, self.serde),
+        )
+        await self._bridge.run(self._threads.commit(str(thread), added, size_of(added)))
 
     # --- threads and runs ---
 
@@ -253,68 +264,29 @@ class SafepointSaver(BaseCheckpointSaver[str]):
         number = int(str(current).split(".")[0]) + 1 if current is not None else 1
         return f"{number:032}.{secrets.randbits(53):016}"
 
-    # --- between LangGraph's values and stored ones ---
+    # --- helpers of these ---
 
     def _metadata(self, packed: Any) -> Mapping[str, Any]:
         return cast("Mapping[str, Any]", unpack(packed, self.serde))
 
-    def _put(
+    def _prepared(
         self,
         config: RunnableConfig,
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
-    ) -> Put:
-        thread, ns, parent = _place(config)
-        body: dict[str, Any] = {**checkpoint}
-        versions: dict[str, Any] = body.pop("channel_versions")
-        values: dict[str, Any] = body.pop("channel_values")
-        kept = {n for n in values if parent and n in versions and n not in new_versions}
-        return Put(
-            ns,
-            checkpoint["id"],
-            parent,
-            pack(body, self.serde),
-            pack(cast("dict[str, Any]", get_checkpoint_metadata(config, metadata)), self.serde),
-            {**versions, **{name: None for name in values if name not in versions}},
-            {n: Blob(*self.serde.dumps_typed(v)) for n, v in values.items() if n not in kept},
-            frozenset(kept),
-            newest=self._loads.goes_on(str(thread), ns, parent),
-        )
-
-    def _whole(self, put: Put, checkpoint: Checkpoint) -> Put:
-        """The same with the values that the parent turned out not to have."""
-        values = checkpoint["channel_values"]
-        more = {name: Blob(*self.serde.dumps_typed(values[name])) for name in put.kept}
-        return replace(put, values={**put.values, **more}, kept=frozenset())
-
-    def _added(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task: str, path: str
-    ) -> tuple[str, AddWrites, int]:
-        thread, ns, id_ = _place(config)
-        if id_ is None:
-            raise InvalidInput(
-                "writes belong to a checkpoint, and the config names none",
-                hint="Pass the config that put returned.",
-            )
-        new = tuple(
-            NewWrite(
-                task,
-                path,
-                WRITES_IDX_MAP.get(channel, idx),
-                channel,
-                Blob(*self.serde.dumps_typed(value)),
-            )
-            for idx, (channel, value) in enumerate(writes)
-        )
-        return str(thread), AddWrites(ns, id_, new), sum(len(write.blob.data) for write in new)
+    ) -> tuple[Any, Put]:
+        put = put_of(config, checkpoint, metadata, new_versions, self.serde)
+        thread = place_of(config)[0]
+        newest = self._loads.goes_on(str(thread), put.ns, put.parent)
+        return thread, replace(put, newest=newest)
 
     def _loaded(
         self, thread: Any, ns: str, id_: str | None, raw: Raw | None
     ) -> CheckpointTuple | None:
         found = raw.found.id if raw is not None else None
         self._loads.note(str(thread), ns, asked=id_, found=found)
-        return None if raw is None else self._tuple(thread, raw)
+        return None if raw is None else tuple_of(thread, raw, self.serde)
 
     def _listed(
         self,
@@ -338,101 +310,3 @@ class SafepointSaver(BaseCheckpointSaver[str]):
             until.get("checkpoint_id") or None,
             match,
         )
-
-    def _tuple(self, thread: Any, raw: Raw) -> CheckpointTuple:
-        found = raw.found
-        body = unpack(raw.body, self.serde)
-        checkpoint = {
-            **body,
-            "channel_versions": {n: v for n, v in raw.versions.items() if v is not None},
-            "channel_values": {n: self._value(blob) for n, blob in raw.values.items()},
-        }
-        return CheckpointTuple(
-            config=_config(thread, found.ns, found.id),
-            checkpoint=cast("Checkpoint", checkpoint),
-            metadata=cast("CheckpointMetadata", self._metadata(found.metadata)),
-            parent_config=_config(thread, found.ns, found.parent) if found.parent else None,
-            pending_writes=[(w.task, w.channel, self._value(w.blob)) for w in raw.writes],
-        )
-
-    def _histories(
-        self, found: Mapping[str, tuple[Sequence[NewWrite], Blob | None]]
-    ) -> Mapping[str, DeltaChannelHistory]:
-        histories: dict[str, DeltaChannelHistory] = {}
-        for name, (writes, seed) in found.items():
-            histories[name] = {"writes": [(w.task, w.channel, self._value(w.blob)) for w in writes]}
-            if seed is not None:
-                histories[name]["seed"] = self._value(seed)
-        return histories
-
-    def _value(self, blob: Blob) -> Any:
-        return self.serde.loads_typed((blob.kind, blob.data))
-
-
-class OpenSaver:
-    """What SafepointSaver.open gives: to be entered once, with `with` or `async with`."""
-
-    def __init__(self, opening: AbstractAsyncContextManager[Store], make: Any) -> None:
-        self._opening = opening
-        self._make = make
-        self._loop: LoopThread | None = None
-
-    def __enter__(self) -> SafepointSaver:
-        self._loop = LoopThread()
-        try:
-            return Bridge(self._loop.loop).wait(self._start())
-        except BaseException:
-            self._loop.close()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._loop is not None  # noqa: S101 - it was entered
-        try:
-            Bridge(self._loop.loop).wait(self._end())
-        finally:
-            self._loop.close()
-
-    async def __aenter__(self) -> SafepointSaver:
-        return await asyncio.to_thread(self.__enter__)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await asyncio.to_thread(self.__exit__, kind, error, trace)
-
-    async def _start(self) -> SafepointSaver:
-        store = await self._opening.__aenter__()
-        saver: SafepointSaver = self._make(store)
-        return saver
-
-    async def _end(self) -> None:
-        await self._opening.__aexit__(None, None, None)
-
-
-def _place(config: RunnableConfig) -> tuple[Any, str, str | None]:
-    """Thread id, namespace and checkpoint id of a config."""
-    given = config.get("configurable") or {}
-    thread = given.get("thread_id")
-    if thread in (None, ""):
-        raise InvalidInput(
-            "the config names no thread",
-            hint='Pass config={"configurable": {"thread_id": "…"}}.',
-            code="no_thread",
-        )
-    return thread, given.get("checkpoint_ns") or "", given.get("checkpoint_id") or None
-
-
-def _config(thread: Any, ns: str, id_: str) -> RunnableConfig:
-    return {"configurable": {"thread_id": thread, "checkpoint_ns": ns, "checkpoint_id": id_}}
-
-
-def _size(put: Put) -> int:
-    return sum(len(blob.data) for blob in put.values.values())
