@@ -3,9 +3,9 @@
     pip install 'safepoint[langgraph]'
     python examples/langgraph_agent.py
 
-A first process writes chapters of a report and kills itself. A second one opens the same store, goes
-on with the next chapter and stops to ask a person; a third one brings the answer. Then an earlier
-state is taken up again, with another chapter in it.
+A first process writes chapters of a report and kills itself. A second one opens the same store,
+goes on with the next chapter and stops to ask a person; a third one brings the answer. Then an
+earlier state is taken up again, with another chapter in it.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from safepoint.integrations.langgraph.index import (
     is_below,
     lines_of,
     space_record,
+    space_versions,
     text_of,
     with_index,
 )
@@ -88,11 +89,16 @@ class Draft:
 
     def leave_space(self, ns: str) -> None:
         """The whole namespace out of play."""
-        whole = self.newest(ns) is not None
+        newest = self.newest(ns)
         for held in [held for held in self.held.values() if held.ns == ns]:
             self.leave(held)
-        if whole and self.newest(ns) is None:
+        if newest is not None and self.newest(ns) != newest:
             self._spaces += space_record(ns, self.document.version)
+
+    def enter_space(self, ns: str) -> None:
+        """What is put next is newer than all of the namespace that is not in play."""
+        if self.newest(ns) is None and space_versions(self._index.spaces, ns):
+            self._spaces += space_record(ns, 0)
 
     def start_over(self, lines: tuple[Line, ...], spaces: bytes) -> None:
         """Forget all trails before; these lines and these namespaces are all there is."""
@@ -158,6 +164,8 @@ class Put:
                 channels[name] = old[name]
             else:
                 channels[name] = Channel(version, "", "")
+        if self.newest:
+            draft.enter_space(self.ns)
         self._make_room(draft)
         held = Held(self.ns, self.id, self.parent, self.body, self.metadata, channels)
         writes = present.writes if present is not None else ()

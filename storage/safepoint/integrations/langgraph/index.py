@@ -34,7 +34,7 @@ __all__ = [
     "is_below",
     "lines_of",
     "space_record",
-    "space_version",
+    "space_versions",
     "text_of",
     "with_index",
 ]
@@ -231,19 +231,22 @@ def text_of(lines: Iterable[Line]) -> bytes:
 
 
 def space_record(ns: str, version: int) -> bytes:
-    """To append to `spaces`: from now on `ns` has its newest checkpoint there; 0 for none."""
+    """To append to `spaces`: that version held the newest checkpoint of `ns` when it left play. 0
+    takes back all records before."""
     return _SPACE.pack(_digest(ns), version)
 
 
-def space_version(spaces: bytes, ns: str) -> int:
-    """The version that held the newest checkpoint of `ns` last, 0 if there is none."""
-    wanted, end = _digest(ns), len(spaces)
+def space_versions(spaces: bytes, ns: str) -> tuple[int, ...]:
+    """The versions of which one held the newest checkpoint of `ns` that is not in play."""
+    wanted, end, found = _digest(ns), len(spaces), list[int]()
     while (at := spaces.rfind(wanted, 0, end)) >= 0:
-        if at % _SPACE.size == 0:
-            found: int = _SPACE.unpack_from(spaces, at)[1]
-            return found
         end = at + len(wanted) - 1
-    return 0
+        if at % _SPACE.size == 0:
+            version: int = _SPACE.unpack_from(spaces, at)[1]
+            if version == 0:
+                break
+            found.append(version)
+    return tuple(found)
 
 
 def is_below(ns: str, above: str) -> bool:

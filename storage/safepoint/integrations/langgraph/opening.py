@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from safepoint.integrations.langgraph.bridge import Bridge, LoopThread
 from safepoint.store import Store
 
 __all__ = ["Opening"]
 
-T = TypeVar("T")
+
+class _Settles(Protocol):
+    async def settled(self) -> None: ...
+
+
+T = TypeVar("T", bound=_Settles)
 
 
 class Opening(Generic[T]):
@@ -24,6 +29,7 @@ class Opening(Generic[T]):
     ) -> None:
         self._opening = opening
         self._make = make
+        self._made: T | None = None
         self._loop: LoopThread | None = None
 
     def __enter__(self) -> T:
@@ -59,7 +65,10 @@ class Opening(Generic[T]):
 
     async def _start(self) -> T:
         store = await self._opening.__aenter__()
-        return self._make(store)
+        self._made = self._make(store)
+        return self._made
 
     async def _end(self) -> None:
+        if self._made is not None:
+            await self._made.settled()
         await self._opening.__aexit__(None, None, None)

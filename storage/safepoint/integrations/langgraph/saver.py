@@ -107,6 +107,10 @@ class SafepointSaver(BaseCheckpointSaver[str]):
     def store(self) -> Store:
         return self._store
 
+    async def settled(self) -> None:
+        """Waits for what is still being committed for callers that were cancelled."""
+        await self._bridge.run(self._threads.settled())
+
     # --- reading ---
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:

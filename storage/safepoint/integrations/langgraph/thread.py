@@ -40,12 +40,12 @@ class Thread:
     """One LangGraph thread, that is, one workspace. Lives on the store's event loop."""
 
     def __init__(
-        self, opened: OpenLog, actor: Actor, habit: Habit, idle: Callable[[], None]
+        self, opened: OpenLog, actor: Actor, habit: Habit, forget: Callable[[], None]
     ) -> None:
         self._opened = opened
         self._actor = actor
         self._habit = habit
-        self._idle = idle
+        self._forget = forget
         self._waiting: list[_Waiting] = []
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -63,6 +63,11 @@ class Thread:
             self._task = asyncio.create_task(self._work())
         return await done
 
+    async def idle(self) -> None:
+        """When nothing is under way or waiting."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     async def _work(self) -> None:
         try:
             while self._waiting:
@@ -79,7 +84,7 @@ class Thread:
                         raise
         finally:
             self._task = None
-            self._idle()
+            self._forget()
 
     def _next(self) -> list[_Waiting]:
         """As many of those waiting, in order, as one commit may take."""

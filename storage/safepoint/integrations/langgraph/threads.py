@@ -69,6 +69,11 @@ class Threads:
         """See Thread.commit."""
         return await self._open(thread).commit(operation, size=size)
 
+    async def settled(self) -> None:
+        """When no commit is under way."""
+        while busy := list(self._busy.values()):
+            await asyncio.gather(*(thread.idle() for thread in busy))
+
     async def history(
         self, thread: str, ns: str, id_: str | None, channels: Sequence[str]
     ) -> dict[str, tuple[list[NewWrite], Blob | None]]:
@@ -135,9 +140,9 @@ class Threads:
                 hint="Its first checkpoint makes it.",
                 code="workspace_not_found",
             )
-        known = sorted(await view.all(), key=lambda found: (found.version, found.id))
+        known = sorted((await view.all())[0], key=lambda found: (found.version, found.id))
         there = await self._view(target)
-        present = {found.key for found in await there.all()} if there is not None else set()
+        present = {found.key for found in (await there.all())[0]} if there is not None else set()
         if present - {found.key for found in known}:
             raise Conflict(
                 f"thread {target!r} has checkpoints of its own; nothing was copied",

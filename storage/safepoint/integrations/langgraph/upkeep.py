@@ -19,7 +19,7 @@ Metadata = Callable[[Any], Mapping[str, Any]]
 async def keep_newest(view: View, metadata: Metadata) -> Rewrite | None:
     """Keep the newest checkpoint of each namespace with its writes, and, hidden, what its delta
     channels are rebuilt from. None if nothing would go."""
-    known = await view.all()
+    known, others = await view.all()
     newest: dict[str, Found] = {}
     for found in known:
         if not found.hidden and (found.ns not in newest or found.id > newest[found.ns].id):
@@ -28,13 +28,13 @@ async def keep_newest(view: View, metadata: Metadata) -> Rewrite | None:
     hide = await _needed(view, newest.values(), metadata) - keep
     if len(keep | hide) == len(known):
         return None
-    return _rewrite(view, known, keep, hide, view.index.spaces)
+    return _rewrite(view, known, keep, hide, others, view.index.spaces)
 
 
 async def forget_runs(view: View, runs: frozenset[str], metadata: Metadata) -> Rewrite | None:
     """Forget the checkpoints of these runs with their writes; hide what the delta channels of the
     others are rebuilt from. None if there are none."""
-    known = await view.all()
+    known, others = await view.all()
     gone = [f for f in known if not f.hidden and metadata(f.metadata).get("run_id") in runs]
     if not gone:
         return None
@@ -46,9 +46,10 @@ async def forget_runs(view: View, runs: frozenset[str], metadata: Metadata) -> R
     for ns in {found.ns for found in gone}:
         rest = [found for found in stay if found.ns == ns]
         newest = max(rest, key=lambda found: found.id, default=None)
-        if newest is None or newest.version != view.version:
-            spaces += space_record(ns, newest.version if newest is not None else 0)
-    return _rewrite(view, known, keep, hide, spaces)
+        spaces += space_record(ns, 0)
+        if newest is not None and newest.version != view.version:
+            spaces += space_record(ns, newest.version)
+    return _rewrite(view, known, keep, hide, others, spaces)
 
 
 async def _needed(view: View, kept: Iterable[Found], metadata: Metadata) -> set[Key]:
@@ -73,16 +74,21 @@ async def _needed(view: View, kept: Iterable[Found], metadata: Metadata) -> set[
 
 
 def _rewrite(
-    view: View, known: list[Found], keep: set[Key], hide: set[Key], spaces: bytes
+    view: View,
+    known: list[Found],
+    keep: set[Key],
+    hide: set[Key],
+    others: list[Line],
+    spaces: bytes,
 ) -> Rewrite:
-    """Those to keep stay in play where they are; what is hidden leaves."""
+    """Those to keep stay in play where they are; what is hidden leaves; `others` stay."""
     there = {found.key for found in known}
     stay = {
         held.key
         for held in view.index.held
         if (held.key in keep or held.key not in there) or (held.loose and held.key in hide)
     }
-    lines: list[Line] = []
+    lines = [line for line in others if line.version != view.version]
     for found in known:
         hidden = found.key in hide
         if not hidden and found.key not in keep:

@@ -17,7 +17,7 @@ from safepoint.integrations.langgraph.index import (
     Version,
     index_of,
     lines_of,
-    space_version,
+    space_versions,
 )
 from safepoint.integrations.langgraph.packed import Blob, NewWrite
 from safepoint.log.log import Head, Log
@@ -75,17 +75,14 @@ class View:
 
     async def newest(self, ns: str) -> Found | None:
         """The checkpoint with the greatest id of a namespace."""
-        index, version = self.index, space_version(self.index.spaces, ns)
-        if index.newest(ns) is None:
-            if not version:
-                return None
-            _, index = await self._at(version)
-        own = sorted((held.id for held in index.held if held.ns == ns), reverse=True)
-        for id_ in own:
+        versions = space_versions(self.index.spaces, ns)
+        indexes = [self.index, *[(await self._at(version))[1] for version in versions]]
+        own = {held.id for index in indexes for held in index.held if held.ns == ns}
+        for id_ in sorted(own, reverse=True):
             found = await self.checkpoint(ns, id_)
             if found is not None and not found.hidden:
                 return found
-        raise self._broken(version, f"no checkpoint of namespace {ns!r}")
+        return None
 
     async def checkpoints(
         self, ns: str | None = None, *, before: str | None = None
@@ -109,14 +106,15 @@ class View:
             if ns in (None, found.ns) and (before is None or found.id < before):
                 yield found
 
-    async def all(self) -> list[Found]:
-        """Every checkpoint, hidden ones too."""
+    async def all(self) -> tuple[list[Found], list[Line]]:
+        """Every checkpoint, hidden ones too, and the lines of writes that have no checkpoint."""
         known: dict[Key, list[Line]] = {}
         _collect(known, self._of_head())
         for page in self.index.pages:
             _collect(known, await self._page(page))
-        found = [_found(lines) for lines in known.values()]
-        return [one for one in found if one is not None]
+        found = {key: _found(lines) for key, lines in known.items()}
+        without = [line for key, lines in known.items() if found[key] is None for line in lines]
+        return [one for one in found.values() if one is not None], without
 
     async def raw(self, found: Found, channels: Iterable[str] | None = None) -> Raw:
         """All of a checkpoint, or what concerns some channels. Raises NotFound `pruned` when
