@@ -12,6 +12,7 @@ from tests.place import Place
 
 from safepoint import InvalidInput, Store
 from safepoint.integrations.langgraph import SafepointSaver, commands
+from safepoint.integrations.langgraph.index import index_of
 
 pytestmark = pytest.mark.anyio
 
@@ -27,13 +28,16 @@ async def got(saver: SafepointSaver, thread: str, id_: str | None = None) -> Che
 
 
 async def test_every_checkpoint_of_a_long_thread_is_found_with_its_own_values_and_writes(
-    saver: SafepointSaver, monkeypatch: pytest.MonkeyPatch
+    saver: SafepointSaver, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "_PAGE_BYTES", 1000)  # many pages
     chain = Chain(saver, "t")
     for number in range(300):
         await chain.put({"count": number, "log": list(range(number))})
         await chain.write(("log", number))
+    head = index_of((await store.open_log("t").log.head()).document)
+    assert len(head.pages) > 20
+    assert len(head.trail) < 1500
     for number in (0, 1, 7, 150, 298, 299):
         found = await got(saver, "t", f"{number + 1:04}")
         assert found.checkpoint["channel_values"] == {"count": number, "log": list(range(number))}

@@ -17,15 +17,15 @@ __all__ = ["Habit", "Thread"]
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST = 256
-_LINGER_SECONDS = 0.003
 
 
 @dataclass(slots=True)
 class Habit:
     """Whether callers hand in a checkpoint while the writes before it are still on their way, as
-    LangGraph's loop does. Then writes wait a moment for it, and both are one commit."""
+    LangGraph's loop does. Then writes wait for it, `patience` seconds, and both are one commit."""
 
     overlaps: bool = False
+    patience: float = 0.003
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Thread:
             while self._waiting:
                 if self._habit.overlaps and not self._more.is_set():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._more.wait(), _LINGER_SECONDS)
+                        await asyncio.wait_for(self._more.wait(), self._habit.patience)
                 some = self._next()
                 try:
                     await self._commit(some)
