@@ -11,8 +11,8 @@ import pytest
 from tests.log.desk import Desk
 
 from safepoint import Conflict, Unsupported
-from safepoint.format.document import decode, encode
-from safepoint.format.entries import OriginEntry
+from safepoint.format.document import Document, decode, encode
+from safepoint.format.entries import OriginEntry, RetentionEntry
 from safepoint.integrations.langgraph.commands import AddWrites, Put, Together
 from safepoint.integrations.langgraph.index import Held, Index, Line, index_of, lines_of
 from safepoint.integrations.langgraph.packed import Blob, NewWrite
@@ -103,6 +103,19 @@ def test_a_fork_has_what_is_in_play_and_nothing_before() -> None:
     desk(Together((put("5", "4"),)))
     desk(Together((put("6", "5"),)))
     assert left(after(desk)) == [("4", 1, False), ("c", 1, False), ("5", 2, False)]
+
+
+def test_a_thread_keeps_all_its_versions_unless_told_otherwise() -> None:
+    desk = Desk()
+    desk(Together((put("1"),)))
+    assert desk.document.retention == RetentionEntry()
+    desk.document = replace(desk.document, retention=None)  # a person leaves it to the store
+    desk(Together((put("2", "1"),)))
+    assert desk.document.retention is None
+    fewer = RetentionEntry(keep_last=5)
+    desk = Desk(Document(version=1, retention=fewer))
+    desk(Together((put("1"),)))
+    assert desk.document.retention == fewer
 
 
 def test_a_newer_format_is_not_guessed_at() -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from safepoint.errors import Conflict, SafepointError
 from safepoint.format.document import Document
+from safepoint.format.entries import RetentionEntry
 from safepoint.integrations.langgraph.index import (
     Channel,
     Held,
@@ -25,6 +26,7 @@ from safepoint.integrations.langgraph.index import (
     Write,
     index_of,
     is_below,
+    is_thread,
     lines_of,
     space_record,
     space_versions,
@@ -119,7 +121,10 @@ class Draft:
             spaces=self._index.spaces + self._spaces,
             next=self._next,
         )
-        return with_index(advance(self.document, context), index, self.values)
+        new = advance(self.document, context)
+        if not is_thread(self.document) and new.retention is None:
+            new = replace(new, retention=RetentionEntry())  # all: older versions are in use
+        return with_index(new, index, self.values)
 
 
 class Operation(Protocol):
@@ -261,11 +266,16 @@ class Together:
                 replies.append(refusal)
         if not draft.changed:
             return Outcome(tuple(replies))
-        puts = [operation.id for operation in self.operations if isinstance(operation, Put)]
-        event = {"kind": "langgraph_put" if puts else "langgraph_writes", "checkpoints": puts}
-        if any(isinstance(operation, Rewrite) for operation in self.operations):
-            event = {"kind": "langgraph_prune"}
-        return Outcome(tuple(replies), draft.finish(context), event)
+        return Outcome(tuple(replies), draft.finish(context), self._event())
+
+    def _event(self) -> dict[str, Any]:
+        puts = [one.id for one in self.operations if isinstance(one, Put)]
+        writes = {one.id for one in self.operations if isinstance(one, AddWrites)}
+        if puts:
+            return {"kind": "langgraph_put", "checkpoint": ", ".join(puts)}
+        if writes:
+            return {"kind": "langgraph_writes", "checkpoint": ", ".join(sorted(writes))}
+        return {"kind": "langgraph_upkeep"}
 
 
 def _has_value(old: Channel | None, version: Version | None) -> bool:

@@ -32,6 +32,7 @@ __all__ = [
     "Write",
     "index_of",
     "is_below",
+    "is_thread",
     "lines_of",
     "space_record",
     "space_versions",
@@ -176,6 +177,11 @@ class Index:
 
 
 EMPTY: Final = Index()
+
+
+def is_thread(document: Document) -> bool:
+    """Whether LangGraph has put anything there."""
+    return _INDEX in document.regions
 
 
 def index_of(document: Document) -> Index:

@@ -26,7 +26,7 @@ class _Load:
     newest: str | None = None
 
 
-_loads: ContextVar[Mapping[tuple[int, str, str], _Load]] = ContextVar(
+_loads: ContextVar[Mapping[tuple[object, str, str], _Load]] = ContextVar(
     "safepoint_langgraph_loads", default=MappingProxyType({})
 )
 
@@ -42,7 +42,7 @@ class Loads:
         known = self._of(thread, ns) or _Load()
         load = _Load(asked) if asked else replace(known, newest=found or "")
         kept = dict(_loads.get())
-        kept.pop(key := (id(self.owner), thread, ns), None)
+        kept.pop(key := (self.owner, thread, ns), None)
         while len(kept) >= _KEPT:
             del kept[next(iter(kept))]
         _loads.set({**kept, key: load})
@@ -62,4 +62,4 @@ class Loads:
         return (parent or "") >= (since or "")
 
     def _of(self, thread: str, ns: str) -> _Load | None:
-        return _loads.get().get((id(self.owner), thread, ns))
+        return _loads.get().get((self.owner, thread, ns))
