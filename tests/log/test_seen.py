@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from tests.place import Place
 from safepoint import Damaged
 from safepoint.format.keys import log_key
 from safepoint.log.seen import SeenHeads
-from safepoint.testing.faults import GatedObjects
 
 pytestmark = pytest.mark.anyio
 
@@ -137,19 +135,3 @@ async def test_a_workspace_that_was_deleted_is_no_fresh_start(tmp_path: Path) ->
             await store.workspace("work").save({"weeks": 0})
     async with place.process(seen=tmp_path / "another machine") as store:
         assert (await store.workspace("work").save({"weeks": 0})).version == 1
-
-
-async def test_what_is_committed_while_a_first_read_goes_on_is_no_rollback(place: Place) -> None:
-    async with place.process() as store:
-        await store.workspace("work").save({"n": 1})
-    gated = GatedObjects(place.objects)
-    async with place.process(gated) as store:
-        gate = gated.hold("get", log_key("work", 1))
-        reading = asyncio.create_task(store.workspace("work").load())
-        async with asyncio.timeout(30):
-            await gate.reached.wait()
-        for number in (2, 3):
-            await store.workspace("work").save({"n": number})
-        gate.open()
-        assert (await reading).state in ({"n": 1}, {"n": 3})
-        assert (await store.workspace("work").load()).state == {"n": 3}

@@ -261,7 +261,7 @@ class Log:
 
     async def _cold(self, *, again: bool = True) -> Head:
         """The newest version from nothing, in two round trips: list, then fetch in parallel."""
-        began, seen = self.shared.timer(), await self.shared.seen.version(self.name)
+        began = self.shared.timer()
         version, generations = await asyncio.gather(
             newest_version(self.shared.objects, log_folder(self.name)),
             self.shared.objects.list(keys_folder(self.name)),
@@ -276,7 +276,7 @@ class Log:
             )
             if self.keys is not None and self.keys.deleted is not None:
                 return await self._buried(
-                    self.keys.deleted, version, found[-1] if found else None, began, seen
+                    self.keys.deleted, version, found[-1] if found else None, began
                 )
             if version and self.codec is not None:
                 chain = self.codec.chain(version)
@@ -289,7 +289,7 @@ class Log:
                 return await self._cold(again=False)
             raise
         if version == 0:
-            return self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0), began, seen)
+            return await self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0), began)
         if self.codec is None:
             raise Damaged(
                 f"{keys_folder(self.name)} has no keys, though the workspace has versions",
@@ -310,10 +310,10 @@ class Log:
         document = await off_loop(len(encoded), self.codec.decode, version, encoded)
         digest = hashlib.sha256(fetched[-1]).digest()
         head = Head(document, digest, len(fetched[-1]), len(encoded))
-        return self._checked(head, began, seen)
+        return await self._checked(head, began)
 
     async def _buried(
-        self, deleted: Tombstone, version: int, data: bytes | None, began: float, seen: int
+        self, deleted: Tombstone, version: int, data: bytes | None, began: float
     ) -> Head:
         """The head of a deleted workspace: its last record, which nothing opens any more."""
         if version != deleted.version or data is None:
@@ -325,7 +325,7 @@ class Log:
             )
         document = Document(version=version, run=deleted.run, deleted=True)
         head = Head(document, hashlib.sha256(data).digest(), len(data), 0)
-        return self._checked(head, began, seen)
+        return await self._checked(head, began)
 
     async def _load_keys(self, listed: list[str], *, may_set_aside: bool) -> None:
         """Take the newest keys. Of a workspace without versions they may be the stump of what a
@@ -361,9 +361,9 @@ class Log:
             keys.first, keys.cuts,
         )  # fmt: skip
 
-    def _checked(self, head: Head, began: float, seen: int) -> Head:
-        """Remember `head`, unless this user saw a newer one before: then the store was rolled back.
-        What was committed while `head` was read is no sign of that."""
+    async def _checked(self, head: Head, began: float) -> Head:
+        """Remember `head`, unless this user saw a newer one: then the store was rolled back."""
+        seen = await self.shared.seen.version(self.name)
         if head.version < seen:
             raise Damaged(
                 f"workspace {self.name!r} is at version {head.version}, but version {seen} was "

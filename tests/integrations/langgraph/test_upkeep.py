@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ from langgraph.checkpoint.serde.types import INTERRUPT
 from tests.integrations.langgraph.values import Chain, at, checkpoint, metadata
 
 from safepoint import Conflict, InvalidInput, NotFound, Store
+from safepoint.format.document import Document
+from safepoint.format.entries import OriginEntry
 from safepoint.integrations.langgraph import SafepointSaver, commands
+from safepoint.log.transitions import Context, Outcome
+from safepoint.log.transitions.base import advance
 
 pytestmark = pytest.mark.anyio
 
@@ -232,3 +237,19 @@ async def test_a_deleted_run_leaves_what_delta_channels_of_others_are_rebuilt_fr
     assert await history(saver, "t") == before
     await saver.adelete_for_runs(["gone"])
     assert await history(saver, "t") == before
+
+
+async def test_a_fork_without_the_history_of_a_delta_channel_says_so(
+    saver: SafepointSaver, store: Store
+) -> None:
+    await delta_chain(saver, "t", 4)
+
+    def fork(document: Document, context: Context) -> Outcome[None]:
+        origin = OriginEntry("another", document.version, 1, context.now_ms)
+        return Outcome(None, replace(advance(document, context), origin=origin), {"kind": "fork"})
+
+    await store.open_log("t").committer.commit(fork, store.actor)
+    assert await ids(saver, "t") == ["0004"]
+    with pytest.raises(NotFound, match="fork without the history") as refused:
+        await history(saver, "t")
+    assert refused.value.code == "history_not_forked"

@@ -89,6 +89,13 @@ class Threads:
         while view is not None and rest and parent is not None and parent not in seen:
             seen.add(parent)
             above = await view.checkpoint(ns, parent)
+            if above is None and view.forked:
+                raise NotFound(
+                    f"thread {thread!r} is a fork without the history that "
+                    f"{', '.join(sorted(rest))} is rebuilt from",
+                    hint="Delete it, and make a copy with copy_thread instead.",
+                    code="history_not_forked",
+                )
             if above is None:
                 break
             raw = await view.raw(above, rest)

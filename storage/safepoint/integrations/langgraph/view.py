@@ -61,6 +61,7 @@ class View:
         self.version = head.version
         self._head = head.document
         self.index = index_of(head.document)
+        self.forked = head.document.origin is not None
         self._read: dict[int, tuple[Document, Index]] = {head.version: (head.document, self.index)}
         self._pages: dict[int, list[Line]] = {}
 
