@@ -2,9 +2,9 @@
 
     python examples/openai_agents_session.py        (needs safepoint[openai-agents], no network)
 
-One process talks with an agent until it wants to pay money back, which a person must allow; it saves
-the run and ends. A person approves with `safepoint approve`. Another process resumes the run, and
-the refund is paid once, although a third one tries to resume it too.
+One process talks with an agent until it wants to pay money back, which a person must allow; it
+saves the run and ends. A person approves with `safepoint approve`. Another process resumes the
+run, and the refund is paid once, although a third one tries to resume it too.
 """
 
 from __future__ import annotations
