@@ -22,9 +22,6 @@ from safepoint_server.settings import Settings
 pytestmark = pytest.mark.anyio
 
 ITEMS: list[Any] = [{"role": "user", "content": text} for text in ("Hello", "Still there?")]
-    {"role": "user", "content": "Hello"},
-    {"role": "user", "content": "Still there?"},
-]
 
 
 @pytest.fixture
@@ -36,7 +33,10 @@ def place(tmp_path: Path) -> Place:
 async def test_an_agent_sees_a_session_by_its_tools_and_may_go_on_in_it(
     place: Place, era: Any
 ) -> None:
-    async with place.process() as store, Client(create_server(store, Settings.load({})), mode=era) as mcp:
+    async with (
+        place.process() as store,
+        Client(create_server(store, Settings.load({})), mode=era) as mcp,
+    ):
         session = SafepointSession("chat", store)
         await session.add_items(ITEMS)
         loaded = await mcp.call_tool("load_checkpoint", {"workspace": "chat"})
