@@ -226,3 +226,21 @@ async def test_the_keys_of_a_workspace_that_has_none_any_more_cannot_be_made_up(
         assert "no keys" in problem.detail
         with pytest.raises(Damaged, match="no key of it opens"):
             await store.workspace(NAME).repair()
+
+
+async def test_what_is_kept_of_a_block_whose_last_version_is_lost_is_listed(place: Place) -> None:
+    """The last one is a delta of 255. The index of the block is then in the newest version of it that was kept."""
+    async with place.process() as store:
+        for number in range(1, 781):
+            label = "kept" if number in (200, 230) else None
+            await store.workspace(NAME).save({"n": number}, label=label)
+        await place.objects.put(record(255), b"broken")
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        await work.repair()
+        place.now += timedelta(days=3)
+        await work.save({"n": 781})
+        await work.retention.prune(RetentionPolicy(keep_last=1))
+        assert await place.objects.get(record(254)) is None
+        found = (await work.checkpoints(limit=10)).items
+        assert [one.version for one in found] == [781, 230, 200]
