@@ -19,7 +19,7 @@ from safepoint.model import JSON
 __all__ = ["Call", "calls_of"]
 
 _SHOWN: Final = 1000
-_WHOLE_BYTES: Final = 100 * 1024
+_WHOLE_BYTES: Final = 40 * 1024  # escaped, at most what a subject may have
 _NAME_CHARS: Final = 190
 
 
@@ -66,15 +66,16 @@ def calls_of(
 
 
 def _call(item: ToolApprovalItem) -> Call:
-    agent = getattr(item.agent, "name", None)
-    tool = item.qualified_name or item.name or item.type
+    agent = _unicode(str(getattr(item.agent, "name", None)))
+    tool = _unicode(item.qualified_name or item.name or item.type)
+    call_id = None if item.call_id is None else _unicode(item.call_id)
     arguments = item.arguments
     subject = encode_json(
-        {"tool": tool, "agent": agent, "call_id": item.call_id, **_arguments(arguments)}
+        {"tool": tool, "agent": agent, "call_id": call_id, **_arguments(arguments)}
     )
     return Call(
-        name=_name(item.call_id, subject),
-        question=f"May the agent {_cut(str(agent), 200)!r} call the tool {_cut(tool, 200)!r}?",
+        name=_name(call_id, subject),
+        question=f"May the agent {_cut(agent, 200)!r} call the tool {_cut(tool, 200)!r}?",
         details=None if arguments is None else _cut(arguments, _SHOWN),
         subject=subject,
     )

@@ -164,7 +164,9 @@ class SafepointSession:
         if self._compact is None:
             return
         text = await self._text()
-        shorter = await self._compact(decode(text)) if text else None
+        if not text:
+            return
+        shorter = await self._compact(await off_loop(len(text), decode, text))
         if shorter is not None:
             await self._replaced(ReplaceFirst(text, encode(shorter)))
 
