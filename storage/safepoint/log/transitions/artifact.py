@@ -215,10 +215,20 @@ class RemoveArtifact:
 
 
 def no_artifact(document: Document, workspace: str, name: str) -> NotFound:
-    """The error that names the closest names there are."""
+    """The error that names the closest names there are, or says that it is a folder's."""
+    under = f"{name.removesuffix('/')}/"
+    below = sum(
+        other.startswith(under) and current(revisions) is not None
+        for other, revisions in document.artifacts.items()
+    )
+    meant = (
+        f"It is a folder of {below:,} files: load_artifact with the name {under!r} lists them. "
+        if below
+        else closest(name, document.artifacts)
+    )
     return NotFound(
         f"workspace {workspace!r} has no artifact {name!r}",
-        hint=f"{closest(name, document.artifacts)}`safepoint artifacts list` shows them all.",
+        hint=f"{meant}load_artifact with the name / (or `safepoint artifacts list`) lists all.",
         code="artifact_not_found",
     )
 
