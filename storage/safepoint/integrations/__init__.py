@@ -1,1 +1,1 @@
-"""Safepoint for frameworks. Each integration is an optional extra and loads only when imported."""
+"""Programs and frameworks on top of workspaces, each imported only where it is used."""
