@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.place import Place
 
-from safepoint import Conflict, NotFound, Store
+from safepoint import Conflict, Damaged, NotFound, Store
 from safepoint.errors import SafepointError
-from safepoint.format.keys import keys_folder, log_folder, log_key
+from safepoint.format.keys import keys_folder, keys_key, log_folder, log_key
 from safepoint.log.keys import open_manifest
+from safepoint.objects.base import ObjectStore
 from safepoint.objects.local import LocalObjects
 from safepoint.objects.memory import MemoryObjects
 from safepoint.testing.faults import Crash, Fault, FaultyObjects
@@ -158,3 +160,159 @@ async def test_numbers_before_a_damaged_record_stay_taken_like_others(place: Pla
             await work.save({"n": number})
         await place.objects.put(log_key("work", 5), b"broken")
         assert (await store.delete("work")).left == 8
+
+
+NEWEST = log_key("work", 3)
+MANIFEST = keys_key("work", 1)
+
+
+async def flip(objects: ObjectStore, key: str) -> None:
+    data = bytearray(await objects.get(key) or b"")
+    data[len(data) // 2] ^= 1
+    await objects.put(key, bytes(data))
+
+
+async def truncate(objects: ObjectStore, key: str) -> None:
+    await objects.put(key, (await objects.get(key) or b"")[:101])
+
+
+Damage = Callable[[ObjectStore], Awaitable[object]]
+DAMAGES: dict[str, Damage] = {
+    "the newest record was flipped": lambda objects: flip(objects, NEWEST),
+    "the newest record was cut": lambda objects: truncate(objects, NEWEST),
+    "the newest record is of another kind": lambda objects: objects.put(NEWEST, b"broken"),
+    "a record before it is gone": lambda objects: objects.delete(log_key("work", 1)),
+    "the keys are gone": lambda objects: objects.delete(MANIFEST),
+    "the keys were flipped": lambda objects: flip(objects, MANIFEST),
+    "the keys were cut": lambda objects: truncate(objects, MANIFEST),
+}
+
+
+async def three_versions(place: Place) -> str:
+    """A workspace with a summary, and the idempotency key of its step."""
+    async with place.process() as store:
+        work = store.workspace("work")
+        await work.plan_steps(["pay"])
+        key = (await work.start_step("pay")).idempotency_key
+        await work.save({"n": 1})
+    return key
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_what_does_not_open_is_deleted_like_anything_else(
+    place: Place, damage: Damage
+) -> None:
+    key = await three_versions(place)
+    await damage(place.objects)
+    async with place.process() as store:
+        with pytest.raises(Damaged):
+            await store.workspace("work").load()
+        deleted = await store.delete("work")
+        assert (deleted.version, await names(store)) == (4, [])
+        with pytest.raises(NotFound, match="it was deleted"):
+            await store.workspace("work").load()
+    place.now += timedelta(hours=2)
+    async with place.process() as store:
+        with pytest.raises(NotFound, match="it was deleted"):
+            await store.workspace("work").load()
+        assert await names(store) == []
+        deleted = await store.delete("work")
+        assert (deleted.version, deleted.left) == (4, 0)
+        assert await place.objects.list(log_folder("work")) == [log_key("work", 4)]
+        (left,) = await place.objects.list("workspaces/work/keys/")
+        assert b'"keys":[]' in (await place.objects.get(left) or b"").replace(b" ", b"")
+        assert (await store.verify()).problem_count == 0
+        work = store.workspace("work")
+        assert (await work.save({"n": 2}, expected_version=0)).version == 5
+        assert (await work.start_step("pay")).idempotency_key != key
+    async with place.process() as store:
+        assert (await store.workspace("work").load()).state == {"n": 2}
+        assert await names(store) == ["work"]
+        assert (await store.verify()).problem_count == 0
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_a_writer_that_still_opens_what_is_damaged_finds_it_deleted(
+    place: Place, damage: Damage
+) -> None:
+    await three_versions(place)
+    async with place.process() as idle, place.process() as store:
+        old = idle.workspace("work")
+        await old.load()
+        await damage(place.objects)
+        assert (await store.delete("work")).version == 4
+        with pytest.raises(NotFound, match="it was deleted"):
+            await old.load()
+        with pytest.raises(Conflict, match=r"at version 0\. It was deleted in version 4"):
+            await old.save({"n": 2}, expected_version=3)
+        assert (await old.save({"n": 2})).version == 5
+        assert (await store.workspace("work").load()).state == {"n": 2}
+
+
+@pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.LATE])
+@pytest.mark.parametrize("damage", ["the newest record was flipped", "the keys are gone"])
+async def test_no_writer_commits_to_what_a_failed_deletion_has_begun_to_delete(
+    tmp_path: Path, damage: str, fault: Fault
+) -> None:
+    refused = 0
+    for operation in range(100):
+        whole = MemoryObjects()
+        place = Place(tmp_path, whole)
+        await three_versions(place)
+        async with place.process() as idle:
+            await idle.workspace("work").load()
+            await DAMAGES[damage](whole)
+            faulty = FaultyObjects(whole, {operation: fault})
+            with contextlib.suppress(SafepointError, Crash):
+                async with place.process(faulty) as store:
+                    await store.delete("work")
+            faulty.schedule.clear()
+            await faulty.land()
+            taken = await whole.get(log_key("work", 4))
+            saved = 0
+            try:
+                saved = (await idle.workspace("work").save({"n": 2})).version
+            except Damaged:
+                refused += 1
+            assert saved != 4 or taken is None
+        async with place.process() as store:
+            deleted = await store.delete("work")
+            assert deleted.version > saved
+            assert await names(store) == []
+            place.now += timedelta(hours=2)
+            await store.delete("work")
+            assert await whole.list(log_folder("work")) == [log_key("work", deleted.version)]
+            assert len(await whole.list(keys_folder("work"))) == 1
+        if faulty.operations <= operation:
+            break
+    assert operation > 15
+    assert refused > 0
+
+
+async def test_numbers_that_were_seen_and_are_gone_are_not_given_out_again(place: Place) -> None:
+    seen = place.folder / "seen"
+    async with place.process(seen=seen) as store:
+        for number in range(4):
+            await store.workspace("work").save({"n": number})
+    for version in (2, 3, 4):
+        await place.objects.delete(log_key("work", version))
+    async with place.process(seen=seen) as store:
+        with pytest.raises(Damaged, match="version 4 was seen before"):
+            await store.workspace("work").load()
+        assert (await store.delete("work")).version == 5
+        assert len(await place.objects.list(log_folder("work"))) == 5
+
+
+async def test_a_deleted_workspace_that_lost_its_last_record_is_deleted_again(
+    place: Place,
+) -> None:
+    await three_versions(place)
+    async with place.process() as store:
+        await store.delete("work")
+    for version in (1, 2, 3, 4):
+        await place.objects.delete(log_key("work", version))
+    async with place.process() as store:
+        with pytest.raises(Damaged, match="was deleted at version 4"):
+            await store.workspace("work").load()
+        assert (await store.delete("work")).version == 5
+        assert (await store.workspace("work").save({})).version == 6

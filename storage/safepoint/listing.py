@@ -101,6 +101,8 @@ class Listing:
         head = (await self._log.head()).document
         if expected > head.version:
             since = f"Version {expected} does not exist."
+        elif head.deleted:
+            since = f"It was deleted in version {head.version}."
         else:
             after = max(expected, self._log.first - 1)
             there = existing(head, self._log.first).between(after + 1, head.version)

@@ -239,6 +239,7 @@ class Store:
         finds the workspace gone. Then its data keys are destroyed, then its records and artifacts
         are removed. A workspace that is begun under this name later is another one, with other
         keys; its versions and runs count on from these. Repeat it if it fails or is stopped.
+        One that is damaged and does not open is deleted in the same way.
 
         Raises:
             NotFound: there never was such a workspace.

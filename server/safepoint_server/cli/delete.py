@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from safepoint import Deleted, InvalidInput, Store
+from safepoint import Damaged, Deleted, InvalidInput, Store
 from safepoint_server.cli import options
 from safepoint_server.cli.confirm import confirm, confirm_by_typing
 from safepoint_server.cli.lookup import found_workspace
@@ -69,14 +69,22 @@ async def _confirmed(args: argparse.Namespace, store: Store) -> bool:
                 code="not_confirmed",
             )
         return True
-    async with found_workspace(store, args.name) as workspace:
-        brief = (await workspace.load()).brief
-    saved = f", last saved {ago(brief.saved_at, store.now())}" if brief.saved_at else ""
-    question = (
-        f"{one_line(args.name)} has {brief.version} versions and {brief.progress.done} of "
-        f"{brief.progress.total} steps done{saved}. All of it will be gone for good."
-    )
+    question = f"{await _told(args.name, store)} All of it will be gone for good."
     otherwise = f"Give --confirm {args.name}."
     return confirm_by_typing(args.name, question, otherwise=otherwise) and confirm(
         "Destroy its keys and remove it now?", otherwise=otherwise
+    )
+
+
+async def _told(name: str, store: Store) -> str:
+    """What would go, as far as it can be read."""
+    try:
+        async with found_workspace(store, name) as workspace:
+            brief = (await workspace.load()).brief
+    except Damaged as error:
+        return f"{one_line(name)} does not open; damaged: {one_line(error.message)}."
+    saved = f", last saved {ago(brief.saved_at, store.now())}" if brief.saved_at else ""
+    return (
+        f"{one_line(name)} has {brief.version} versions and {brief.progress.done} of "
+        f"{brief.progress.total} steps done{saved}."
     )

@@ -17,6 +17,7 @@ from safepoint.log.codec import Codec
 from safepoint.log.transitions.base import when
 
 __all__ = [
+    "DELETION",
     "LOST",
     "LOST_VERSION",
     "REPAIR",
@@ -31,6 +32,7 @@ __all__ = [
 
 LOST = "lost"
 LOST_VERSION = "lost_version"
+DELETION = "deletion"  # what the event of a number says that a deletion took
 REPAIR = "repair"  # the event of a version that restores an older one after lost ones
 
 
@@ -87,6 +89,13 @@ def open_any(codec: Codec, version: int, data: bytes) -> Record:
 def lost_error(name: str, lost: Record) -> Damaged:
     """For a reader of a version that was given up, or that would be rebuilt from it."""
     at = when(lost.at_ms)
+    if lost.event.get("what") == DELETION:
+        return Damaged(
+            f"workspace {name!r} does not open: it was damaged, and a deletion on {at:%Y-%m-%d} "
+            "was not finished",
+            hint=f"Delete it again; or, to keep it, run `safepoint verify {name} --repair`.",
+            code=LOST_VERSION,
+        )
     return Damaged(
         f"version {lost.version} of workspace {name!r} is lost: its record was damaged, and a "
         f"repair on {at:%Y-%m-%d} gave it up",
