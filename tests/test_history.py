@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -353,3 +354,82 @@ async def test_each_run_that_is_listed_has_its_own_versions(store: Store) -> Non
     runs = await work.runs()
     assert len(runs) == KEPT_RUNS
     assert all(one.first_version == one.last_version for one in runs)
+
+
+async def prune_all(store: Store, place: Place) -> None:
+    """Save what makes everything of `work` old, and let retention take it."""
+    work = store.workspace("work")
+    for number in range(600):
+        await work.save(number)
+    place.now += timedelta(days=2)
+    await work.retention.prune(RetentionPolicy(keep_last=10))
+
+
+@pytest.mark.parametrize("asked", [3, None])
+async def test_a_fork_that_stopped_half_way_is_completed_though_its_version_was_pruned(
+    work: Workspace, store: Store, place: Place, asked: int | None
+) -> None:
+    await work.rewind(version=3)
+    version = asked or (await work.load()).version
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as stopped:
+        gate = gated.hold("put", log_key("work", 6))
+        forking = asyncio.create_task(stopped.workspace("work").fork("copy", version=asked))
+        await gate.reached.wait()
+        forking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await forking
+    await prune_all(store, place)
+    with pytest.raises(NotFound, match="pruned"):
+        await work.load(version=version)
+    made = await work.fork("copy", version=asked)
+    assert (made.repeated, made.origin_version, made.version) == (True, version, 1)
+    assert (made.done, made.origin_run) == (0, 1)
+    assert [effect.step for effect in made.effects] == ["fetch"]
+    events = (await work.history(limit=1)).items
+    assert (events[0].kind, events[0].detail["to"]) == ("forked", "copy")
+    with pytest.raises(Conflict, match=f"forked from version {version}, not 2"):
+        await work.fork("copy", version=2)
+
+
+async def test_a_fork_of_a_workspace_that_was_deleted_is_none_of_its_successor(
+    work: Workspace, store: Store, place: Place
+) -> None:
+    await work.fork("copy")
+    await store.delete("work")
+    place.now += timedelta(hours=1)
+    await work.save({})
+    with pytest.raises(Conflict, match="forked from an earlier workspace 'work'"):
+        await work.fork("copy")
+
+
+async def test_a_successor_that_began_meanwhile_is_not_told_of_the_fork(
+    work: Workspace, store: Store, place: Place
+) -> None:
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as slow:
+        gate = gated.hold("put", log_key("copy", 1))
+        forking = asyncio.create_task(slow.workspace("work").fork("copy"))
+        await gate.reached.wait()
+        await store.delete("work")
+        place.now += timedelta(hours=1)
+        await work.save({})
+        gate.open()
+        assert (await forking).origin_version == 4
+    assert [event.kind for event in (await work.history()).items] == ["save"]
+
+
+async def test_a_rewind_is_answered_as_recorded_though_its_version_was_pruned(
+    work: Workspace, store: Store, place: Place
+) -> None:
+    first = await work.rewind(version=1, reason="wrong", request_id="r")
+    await prune_all(store, place)
+    again = await work.rewind(version=1, reason="wrong", request_id="r")
+    assert replace(again, effects=()) == replace(first, effects=(), repeated=True)
+    assert [effect.step for effect in again.effects] == [effect.step for effect in first.effects]
+    with pytest.raises(Conflict) as caught:
+        await work.rewind(version=3, request_id="r")
+    assert caught.value.code == "request_reused"
+    with pytest.raises(NotFound) as gone:
+        await work.rewind(version=1, request_id="another")
+    assert gone.value.code == "pruned"

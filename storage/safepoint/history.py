@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from safepoint.compare import compare_documents
-from safepoint.errors import Conflict, InvalidInput, NotFound, OutcomeUnknown, SafepointError
+from safepoint.errors import (
+    Conflict,
+    Damaged,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    SafepointError,
+)
 from safepoint.filing.files import Filing
 from safepoint.filing.resealed import Resealing
 from safepoint.format.document import Document
@@ -19,6 +27,8 @@ from safepoint.log.progress import FINISHED
 from safepoint.log.transitions import BeginFork, RecordFork, Rewind, StartNewRun
 from safepoint.log.transitions.artifact import as_at
 from safepoint.log.transitions.base import Context, StateChange, when
+from safepoint.log.transitions.fork import check_fork_of
+from safepoint.log.transitions.rewind import recorded
 from safepoint.log.transitions.runs import KEPT_RUNS
 from safepoint.log.transitions.stepback import effects, in_doubt, steps_back
 from safepoint.model import Comparison, Forked, NewRun, Rewound, Run
@@ -65,7 +75,17 @@ class History:
         dry_run: bool,
     ) -> Rewound:
         head = await self._handle.existing()
-        old = await self._document(head.document, _target(version, label))
+        target = _target(version, label)
+        if isinstance(target, str):
+            target = await self._listing.version_of_label(head.document, target)
+        try:
+            old = await self._document(head.document, target)
+        except NotFound as gone:
+            context = self._context(head.version)
+            done = recorded(head.document, context, request_id, target, reason)
+            if gone.code != "pruned" or done is None:
+                raise
+            return done
         command = Rewind(old, reason, expected_version, request_id)
         size = _size(old)
         try:
@@ -136,25 +156,50 @@ class History:
                 hint="Choose another name, or rewind it.",
                 code="bad_name",
             )
+        asked = None if version is None and label is None else _target(version, label)
         head = (await handle.existing()).document
-        any_version = version is None and label is None
-        old = head if any_version else await self._document(head, _target(version, label))
         target = handle.other(new_name)
         there = await target.log.durable_head()
-        begin = BeginFork(handle.name, old, head, reason=reason, any_version=any_version)
         if there.exists:
-            begin.check_same(there.document, new_name)
-            files = None
-        else:
-            files = await self._copy_files(old, target)
-            begin = replace(begin, files=files.new if files else (), base=there.version)
+            return await self._forked_before(target, there.document, head, asked, reason)
+        old = head if asked is None else await self._document(head, asked)
+        files = await self._copy_files(old, target)
+        begin = BeginFork(
+            handle.name, old, head, files=files.new if files else (), base=there.version,
+            reason=reason, any_version=asked is None,
+        )  # fmt: skip
         fork, repeated = await _begun(target, begin, files)
-        origin = fork.origin
-        assert origin is not None  # noqa: S101 - it was made so, or checked
-        await handle.commit(RecordFork(new_name, origin.version, origin.at_ms, reason))
-        if origin.version != old.version:
-            old = await self._document(head, origin.version)
-        return await self._forked(target, fork, old, head, repeated=repeated)
+        if repeated:
+            asked = None if asked is None else old.version
+            return await self._forked_before(target, fork, head, asked, reason)
+        at_ms = fork.origin.at_ms if fork.origin is not None else 0
+        await handle.commit(RecordFork(new_name, old.version, at_ms, reason, head.created_ms))
+        return await self._forked(target, fork, old, head, repeated=False)
+
+    async def _forked_before(
+        self, target: Handle, fork: Document, head: Document, asked: int | str | None,
+        reason: str | None,
+    ) -> Forked:  # fmt: skip
+        """What the call that made the fork answered. That the origin still has the version is not
+        needed: the fork's own first one tells, or where that is gone too, its newest.
+
+        Raises:
+            Conflict: it is not a fork of that version of this workspace.
+        """
+        handle = self._handle
+        if isinstance(asked, str):
+            asked = await self._listing.version_of_label(head, asked)
+        origin = check_fork_of(
+            fork, target.name, origin=handle.name, version=asked, first=_first(handle)
+        )
+        begun = fork
+        with contextlib.suppress(NotFound, Damaged):
+            begun = await target.log.document(_first(target), fork)
+        await handle.commit(
+            RecordFork(target.name, origin.version, origin.at_ms, reason, head.created_ms)
+        )
+        old = replace(begun, version=origin.version, run=origin.run)
+        return await self._forked(target, begun, old, head, repeated=True)
 
     async def _copy_files(self, old: Document, target: Handle) -> Resealing | None:
         """The files of that version, sealed anew for the fork."""
@@ -187,7 +232,7 @@ class History:
             origin_version=old.version,
             origin_run=old.run,
             state_bytes=len(old.state or b""),
-            artifacts=len(_files(old)),
+            artifacts=len(_files(fork)),
             done=sum(entry.status in FINISHED for entry in old.steps.values()),
             effects=effects(self._handle.name, before, names, fork.steps, now_ms),
             repeated=repeated,

@@ -151,3 +151,10 @@ def test_the_memory_of_forks_is_bounded(origin: Desk) -> None:
         origin(RecordFork(f"copy-{number}", 1, 1))
     assert len(origin.document.forks) == KEPT_FORKS
     assert origin.document.forks[-1].workspace == f"copy-{KEPT_FORKS + 2}"
+
+
+def test_another_workspace_under_the_origins_name_is_not_told(origin: Desk) -> None:
+    origin(RecordFork("copy", 4, 99, created_ms=origin.document.created_ms - 1))
+    assert not origin.changed
+    origin(RecordFork("copy", 4, 99, created_ms=origin.document.created_ms))
+    assert origin.changed

@@ -24,7 +24,7 @@ from safepoint.log.transitions.base import (
 )
 from safepoint.log.transitions.stepback import steps_back
 
-__all__ = ["BeginFork", "RecordFork", "forked_steps"]
+__all__ = ["BeginFork", "RecordFork", "check_fork_of", "forked_steps"]
 
 KEPT_FORKS = 256
 
@@ -41,6 +41,28 @@ def forked_steps(old: Document, head: Document, context: Context) -> Mapping[str
         else entry
         for name, entry in steps.items()
     }
+
+
+def check_fork_of(
+    document: Document, name: str, *, origin: str, version: int | None, first: int = 1
+) -> OriginEntry:
+    """What `document`, of the workspace `name`, was forked from: `version` of `origin`, or any
+    version for None. `first` is the first one of `origin`: what is older was of a workspace that
+    was deleted. Raises Conflict when it was forked from something else, or from nothing."""
+    entry = document.origin
+    if entry is None or entry.workspace != origin:
+        told = "it is not a fork of this one"
+    elif entry.version < first:
+        told = f"it was forked from an earlier workspace {origin!r}, which was deleted"
+    elif version not in (None, entry.version):
+        told = f"it was forked from version {entry.version}, not {version}"
+    else:
+        return entry
+    raise Conflict(
+        f"there is a workspace {name!r} already, and {told}; nothing was forked",
+        hint="Choose another name for the fork.",
+        code="workspace_exists",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,8 @@ class BeginFork:
     def __call__(self, document: Document, context: Context) -> Outcome[Document | None]:
         check_text(self.reason, "reason", limit=context.limits.summary_bytes // 2)
         if document.exists:
-            self.check_same(document, context.workspace)
+            asked = None if self.any_version else self.old.version
+            check_fork_of(document, context.workspace, origin=self.origin, version=asked)
             return Outcome(None)
         self._check_files(document, context)
         old = self.old
@@ -98,21 +121,6 @@ class BeginFork:
         event = {"kind": "fork", "from": self.origin, "from_version": old.version}
         return Outcome(new, new, {**event, "state_bytes": len(new.state or b"")})
 
-    def check_same(self, document: Document, name: str) -> None:
-        """Raises Conflict unless `document` belongs to a fork that this very call asks for."""
-        origin = document.origin
-        if origin is not None and origin.workspace == self.origin:
-            if self.any_version or origin.version == self.old.version:
-                return
-            told = f"it was forked from version {origin.version}, not {self.old.version}"
-        else:
-            told = "it is not a fork of this one"
-        raise Conflict(
-            f"there is a workspace {name!r} already, and {told}; nothing was forked",
-            hint="Choose another name for the fork.",
-            code="workspace_exists",
-        )
-
     def _check_files(self, document: Document, context: Context) -> None:
         late = any(
             context.now_ms - (file.uploaded_ms or 0) > UPLOAD_FRESH_MS for file in self.files
@@ -144,17 +152,19 @@ def _revision(file: NewArtifact, context: Context) -> ArtifactEntry:
 
 @dataclass(frozen=True, slots=True)
 class RecordFork:
-    """The entry in the origin, unless that was deleted. The newest 256 are kept; the reply is
-    nothing."""
+    """The entry in the origin, unless that was deleted; another workspace that took its name has
+    another `created_ms`. The newest 256 are kept; the reply is nothing."""
 
     fork: str
     version: int
     at_ms: int
     reason: str | None = None
+    created_ms: int = 0
 
     def __call__(self, document: Document, context: Context) -> Outcome[None]:
         entry = ForkEntry(self.fork, self.version, self.at_ms)
-        if not document.exists or entry in document.forks:
+        gone = not document.exists or self.created_ms not in (0, document.created_ms)
+        if gone or entry in document.forks:
             return Outcome(None)
         event = {"kind": "forked", "to": self.fork, "version": self.version, "reason": self.reason}
         forks = (*document.forks, entry)[-KEPT_FORKS:]

@@ -24,7 +24,7 @@ from safepoint.log.transitions.save import KEPT_REQUESTS
 from safepoint.log.transitions.stepback import StepsBack, effects, steps_back
 from safepoint.model import Rewound
 
-__all__ = ["Rewind"]
+__all__ = ["Rewind", "recorded"]
 
 _RESULTS = result_region("")
 
@@ -124,18 +124,12 @@ class Rewind:
         )
 
     def _fingerprint(self) -> str:
-        return fingerprint(("rewind", self.old.version, self.reason))
+        return _fingerprint(self.old.version, self.reason)
 
     def _repeat(
         self, document: Document, context: Context, request: RequestEntry
     ) -> Outcome[Rewound]:
-        if request.fingerprint != self._fingerprint():
-            raise Conflict(
-                f"request_id {request.id!r} was used for something else (version "
-                f"{request.entry.version}); nothing was rewound now",
-                hint="Use a new request_id for every new call, the same one only to repeat it.",
-                code="request_reused",
-            )
+        _check_request(request, self._fingerprint())
         back = self._back(document, context)
         reply = self._reply(document, context, document, back, repeated=True)
         entry = request.entry
@@ -163,6 +157,50 @@ class Rewind:
             effects=effects(context.workspace, before, back.touched, back.steps, context.now_ms),
             dropped=back.dropped,
             repeated=repeated,
+        )
+
+
+def recorded(
+    document: Document, context: Context, request_id: str | None, version: int, reason: str | None
+) -> Rewound | None:
+    """What a rewind to `version`, which has been pruned since, answered when it was done under
+    `request_id`; None when it was not. Steps that it dropped are not known any more; those that
+    had run are told as they stand now.
+
+    Raises:
+        Conflict: `request_reused`.
+    """
+    request = next((one for one in document.requests if one.id == request_id), None)
+    if request is None:
+        return None
+    _check_request(request, _fingerprint(version, reason))
+    entry = request.entry
+    names = [n for n, step in document.steps.items() if step.returned == entry.version]
+    to_run = next((one.run for one in document.runs if version <= one.last_version), document.run)
+    return Rewound(
+        workspace=context.workspace,
+        version=entry.version,
+        run=entry.run,
+        to_version=version,
+        to_run=to_run,
+        state_bytes=entry.size,
+        sha256=entry.sha256,
+        effects=effects(context.workspace, document, names, document.steps, context.now_ms),
+        repeated=True,
+    )
+
+
+def _fingerprint(version: int, reason: str | None) -> str:
+    return fingerprint(("rewind", version, reason))
+
+
+def _check_request(request: RequestEntry, asked: str) -> None:
+    if request.fingerprint != asked:
+        raise Conflict(
+            f"request_id {request.id!r} was used for something else (version "
+            f"{request.entry.version}); nothing was rewound now",
+            hint="Use a new request_id for every new call, the same one only to repeat it.",
+            code="request_reused",
         )
 
 
