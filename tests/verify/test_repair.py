@@ -30,7 +30,7 @@ from tests.verify.broken import (
     whole_store,
 )
 
-from safepoint import Damaged, RepairReport, Unavailable
+from safepoint import Conflict, Damaged, PlannedStep, RepairReport, Unavailable, Verdict
 from safepoint.format.keys import keys_key
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.local import LocalObjects
@@ -392,3 +392,27 @@ async def test_a_stump_is_no_damage_and_a_repair_sets_it_aside(tmp_path: Path) -
         again = await store.verify()
         assert (again.ok, again.stumps, again.aside) == (True, 0, 1)
         assert (await store.workspace(NAME).load()).state == {"n": 1}
+
+
+async def test_a_question_that_may_have_been_answered_and_used_cannot_be_answered_again(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path)
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        await work.plan_steps([PlannedStep("send", needs_approval=("pay",))])
+        asked = await work.approvals.request("pay", "May I?", single_use=True)
+        await work.save({"n": 3})
+        await work.approvals.decide("pay", Verdict.APPROVE, digest=asked.approval.digest)
+        assert (await work.start_step("send")).decision == "run"
+        keys = await everything(store.objects)
+        objects = {key: await store.objects.get(key) or b"" for key in keys}
+    for version in (4, 5):
+        objects = WAYS["flipped"](objects, record(version), 200)
+    async with place.process(await in_memory(objects), create=False) as store:
+        work = store.workspace(NAME)
+        assert (await work.repair()).restored == 3
+        with pytest.raises(Conflict) as caught:
+            await work.approvals.decide("pay", Verdict.APPROVE, digest=asked.approval.digest)
+        assert caught.value.code == "approval_withdrawn"
+        assert "withdrawn by tester on 2026-01-01" in str(caught.value)

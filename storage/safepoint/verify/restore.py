@@ -23,10 +23,12 @@ _NAME_CHARS = 100
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the records of lost versions still tell: their events. `all` when every one does."""
+    """What the records of lost versions still tell: their events. `all` when every one does.
+    `approvals` names the questions that were asked, decided or used in them."""
 
     all: bool
     attempts: Mapping[str, int]
+    approvals: frozenset[str]
     told: tuple[str, ...]
 
 
@@ -34,6 +36,7 @@ def known_of(records: Iterable[Record | None]) -> Known:
     """From the records of the lost versions, oldest first; None for one that does not open."""
     whole = True
     attempts: dict[str, int] = {}
+    approvals: set[str] = set()
     told: list[str] = []
     for record in records:
         if record is None:
@@ -43,10 +46,12 @@ def known_of(records: Iterable[Record | None]) -> Known:
         kind, step, attempt = event.get("kind"), event.get("step"), event.get("attempt", 0)
         if kind in _STEP_EVENTS and isinstance(step, str) and isinstance(attempt, int):
             attempts[step] = max(attempts.get(step, 0), attempt)
+        if isinstance(approval := event.get("approval"), str):
+            approvals.add(approval)
         what = step or event.get("label") or event.get("approval") or event.get("name")
         named = f" {what[:_NAME_CHARS]!r}" if isinstance(what, str) else ""
         told.append(f"version {record.version}: {kind}{named}")
-    return Known(whole, attempts, tuple(told[-_TOLD:]))
+    return Known(whole, attempts, frozenset(approvals), tuple(told[-_TOLD:]))
 
 
 def restored(
@@ -55,7 +60,8 @@ def restored(
     """`intact` as `version`, after the versions up to `last_lost` were lost.
 
     Steps that may have run in them say so when they are started. Approvals for a single use may
-    have been used up in them: they are withdrawn, and have to be asked for again.
+    have been given and used up in them: they are withdrawn, and have to be asked for again. A
+    question that is open stays so only when all that was lost is known and none of it is about it.
     """
     repaired = RepairEntry(
         version=version, restored=intact.version, last_lost=last_lost, at_ms=now_ms
@@ -67,7 +73,7 @@ def restored(
         updated_ms=now_ms,
         checkpoints=intact.checkpoints if same_block else (),
         steps=_steps(intact.steps, known, version),
-        approvals=_approvals(intact.approvals, actor),
+        approvals=_approvals(intact.approvals, known, version, now_ms, actor),
         repaired=repaired,
         **upkeep(intact),
     )
@@ -90,10 +96,24 @@ def _doubted(entry: StepEntry, attempts: int, version: int) -> StepEntry:
     return replace(entry, attempts=max(entry.attempts, attempts), doubt=True, returned=version)
 
 
-def _approvals(approvals: Mapping[str, ApprovalEntry], actor: Actor) -> Mapping[str, ApprovalEntry]:
+def _approvals(
+    approvals: Mapping[str, ApprovalEntry], known: Known, version: int, now_ms: int, actor: Actor
+) -> Mapping[str, ApprovalEntry]:
+    def may_be_used(name: str, entry: ApprovalEntry) -> bool:
+        if not entry.single_use or entry.used_by is not None or entry.status == "withdrawn":
+            return False
+        return entry.decided_ms is not None or name in known.approvals or not known.all
+
+    def withdrawn(entry: ApprovalEntry) -> ApprovalEntry:
+        return replace(
+            entry,
+            status="withdrawn",
+            decided_ms=now_ms,
+            decided_version=version,
+            decided_by=actor,
+        )
+
     return {
-        name: replace(entry, status="withdrawn", decided_by=actor)
-        if entry.single_use and entry.used_by is None and entry.decided_ms is not None
-        else entry
+        name: withdrawn(entry) if may_be_used(name, entry) else entry
         for name, entry in approvals.items()
     }
