@@ -559,3 +559,34 @@ async def test_an_empty_or_missing_folder_is_not_saved(work: Workspace, tmp_path
             await work.artifacts.save_folder("code", tmp_path / name)
     with pytest.raises(NotFound):
         await work.artifacts.restore_folder("none", tmp_path / "out")
+
+
+@pytest.mark.parametrize("how", ["bytes", "stream", "folder"])
+@pytest.mark.parametrize("damage", ["gone", "stump"])
+async def test_unchanged_bytes_whose_object_is_lost_are_stored_again(
+    store: Store, work: Workspace, tmp_path: Path, how: str, damage: str
+) -> None:
+    if (how, damage) == ("folder", "stump"):
+        pytest.skip("a folder's objects are listed, not read")
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f/a").write_bytes(b"one")
+    await work.artifacts.save("f/a", b"one", step="fetch", media_type="application/octet-stream")
+    (key,) = await object_keys(store)
+    await store.objects.delete(key)
+    if damage == "stump":
+        await store.objects.put(key, b"SFPT")
+    if how == "folder":
+        saved = await work.artifacts.save_folder("f", tmp_path / "f")
+        assert (len(saved.saved), saved.unchanged) == (1, 0)
+    else:
+        source = b"one" if how == "bytes" else pieces(b"one")
+        assert not (await work.artifacts.save("f/a", source)).repeated
+    info = await work.artifacts.info("f/a")
+    assert (info.revision, info.step) == (2, "fetch")
+    assert await work.artifacts.load("f/a") == b"one"
+    assert (await work.artifacts.save("f/a", b"one")).repeated
+    await work.rewind(version=1)
+    assert await work.artifacts.load("f/a") == b"one"
+    await work.artifacts.save("f/a", b"two")
+    await work.rewind(version=1)
+    assert await work.artifacts.load("f/a") == b"one"

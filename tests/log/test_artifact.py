@@ -170,3 +170,13 @@ def test_the_table_survives_the_stored_form() -> None:
     desk(SaveArtifacts((new(desk, executable=True, step="s", summary="ü"),)))
     desk(SaveArtifacts((new(desk, body="2"),)))
     assert decode(encode(desk.document)).artifacts == desk.document.artifacts
+
+
+def test_of_two_that_store_a_lost_object_again_one_enters_the_table() -> None:
+    desk = Desk()
+    desk(SaveArtifacts((new(desk),)))
+    lost = desk.document.artifacts["a/b.txt"][0].id
+    desk(SaveArtifacts((new(desk, id="again", lost=lost),)))
+    assert [entry.id for entry in desk.document.artifacts["a/b.txt"]] == [lost, "again"]
+    desk(SaveArtifacts((new(desk, id="too late", lost=lost),)))
+    assert not desk.changed

@@ -61,6 +61,7 @@ class FolderUpload:
         self._prefix = prefix
         self._meter = meter
         self._done: dict[str, NewArtifact] = {}
+        self._there: set[str] = set()
 
     @property
     def new(self) -> tuple[NewArtifact, ...]:
@@ -70,6 +71,8 @@ class FolderUpload:
         self, files: Sequence[tuple[str, int, bool]], step: str | None, summary: str | None
     ) -> None:
         """Store them all. Raises what the first failure is; `discard` removes the rest then."""
+        if self._before.artifacts:
+            self._there = await self._filing.listed()
         large = [file for file in files if file[1] > _SMALL]
         small = iter([file for file in files if file[1] <= _SMALL])
 
@@ -97,7 +100,9 @@ class FolderUpload:
         told = self._meter.of_one()
         new = described(self._prefix + name, executable=executable, step=step, summary=summary)
         async with opened(FileBelow(self._folder, name)) as file:
-            new = await self._filing.store(self._objects, self._before, new, file, told)
+            new = await self._filing.store(
+                self._objects, self._before, new, file, told, there=self._there
+            )
         told(new.size, None)
         self._done[name] = new
 

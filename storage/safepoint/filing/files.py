@@ -7,17 +7,18 @@ import contextlib
 import io
 import mimetypes
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 
 from safepoint.errors import NotFound, Unavailable
 from safepoint.filing.places import FileBelow, Folder, digest_of, exists, open_plain
 from safepoint.filing.sealed import Chunks, SealedObjects, Source
 from safepoint.format.document import Document
 from safepoint.format.entries import ArtifactEntry
+from safepoint.format.keys import artifacts_folder
 from safepoint.handle import Handle
 from safepoint.log.codec import Codec
 from safepoint.log.transitions.artifact import NewArtifact, as_at, current, no_artifact
@@ -25,6 +26,8 @@ from safepoint.log.transitions.base import when
 from safepoint.model import ArtifactInfo, OnBytes
 
 __all__ = ["ArtifactSource", "Filing", "Opened", "described", "open_folder", "opened", "write_file"]
+
+_PAGE: Final = 1000
 
 ArtifactSource: TypeAlias = "bytes | Path | FileBelow | AsyncIterator[bytes]"
 
@@ -147,6 +150,16 @@ class Filing:
 
         return SealedObjects(log.shared.objects, log.codec, newer)
 
+    async def listed(self) -> set[str]:
+        """The keys of all objects of artifacts."""
+        objects, folder = self._handle.log.shared.objects, artifacts_folder(self._handle.name)
+        found: set[str] = set()
+        after = ""
+        while keys := await objects.list(folder, after=after, limit=_PAGE):
+            found.update(keys)
+            after = keys[-1]
+        return found
+
     async def store(
         self,
         objects: SealedObjects,
@@ -154,12 +167,18 @@ class Filing:
         new: NewArtifact,
         source: Opened,
         told: OnBytes | None = None,
+        *,
+        there: Container[str] | None = None,
     ) -> NewArtifact:
         """`new` with the object that holds `source`: a new one, or that of the current
-        revision when it holds the same."""
+        revision when it holds the same and is there. `there` has the keys of all objects, if they
+        were listed since `document` was read."""
         now = current(document.artifacts.get(new.name, ()))
+        lost = False
         if now is not None and now.size == source.size and await source.sha256() == now.sha256:
-            return _with_object(new, now)
+            lost = not await _is_there(objects, new.name, now, there)
+            if not lost:
+                return _with_object(new, now)
         stored = await objects.put(
             new.name,
             source.source,
@@ -167,6 +186,9 @@ class Filing:
             total=source.size,
             told=told,
         )
+        same = now if now is not None and now.sha256 == stored.sha256 else None
+        if same and (lost or not await _is_there(objects, new.name, same, there)):
+            new = _instead(new, same)  # of a stream it is known only now
         return replace(
             new,
             id=stored.id,
@@ -270,6 +292,24 @@ async def write_file(
     finally:
         await asyncio.shield(asyncio.to_thread(new.discard))
     return True
+
+
+async def _is_there(
+    objects: SealedObjects, artifact: str, entry: ArtifactEntry, there: Container[str] | None
+) -> bool:
+    if there is not None:
+        return objects.key(artifact, entry.id) in there
+    return await objects.has(artifact, entry)
+
+
+def _instead(new: NewArtifact, entry: ArtifactEntry) -> NewArtifact:
+    """`new` in the place of a revision with the same bytes, whose object is lost."""
+    return replace(
+        new,
+        lost=entry.id,
+        step=entry.step if new.step is None else new.step,
+        summary=entry.summary if new.summary is None else new.summary,
+    )
 
 
 def _with_object(new: NewArtifact, entry: ArtifactEntry) -> NewArtifact:

@@ -173,6 +173,16 @@ class SealedObjects:
             except NotFound:
                 raise missing(key) from None
 
+    async def has(self, artifact: str, entry: ArtifactEntry) -> bool:
+        """Whether the object is there and begins as it should: its header is read."""
+        try:
+            await self._segments(self.key(artifact, entry.id))
+        except Unsupported:
+            return True
+        except Damaged as error:
+            return error.code == "unknown_key"
+        return True
+
     async def check(self, artifact: str, entry: ArtifactEntry) -> None:
         """Read it whole. Raises what `get` raises."""
         async with aclosing(self.get(artifact, entry)) as chunks:

@@ -49,7 +49,8 @@ def as_at(revisions: tuple[ArtifactEntry, ...], version: int) -> ArtifactEntry |
 
 
 def rewound(table: Table, version: int, context: Context) -> Table:
-    """`table` with the revisions current that were so at `version`: those are added anew."""
+    """`table` with the revisions current that were so at `version`: those are added anew, with the
+    newest object that holds their bytes."""
     changed = dict(table)
     for name, revisions in table.items():
         was, now = as_at(revisions, version), current(revisions)
@@ -57,8 +58,11 @@ def rewound(table: Table, version: int, context: Context) -> Table:
             continue
         ended = _ended(revisions, context.version)
         if was is not None:
+            stored = next(e for e in reversed(revisions) if _same_bytes(e, was))
             again = replace(
                 was,
+                id=stored.id,
+                stored_bytes=stored.stored_bytes,
                 revision=revisions[-1].revision + 1,
                 version=context.version,
                 at_ms=context.now_ms,
@@ -71,11 +75,14 @@ def rewound(table: Table, version: int, context: Context) -> Table:
 
 
 def _same_file(one: ArtifactEntry | None, other: ArtifactEntry | None) -> bool:
-    """Whether two revisions are alike in all but when and by whom they came to be current."""
+    """Whether two revisions are alike in all but when and by whom they came to be current, and
+    the object that holds the bytes: a lost one was stored again."""
     if one is None or other is None:
         return one is other
     return other == replace(
         one,
+        id=other.id,
+        stored_bytes=other.stored_bytes,
         revision=other.revision,
         version=other.version,
         at_ms=other.at_ms,
@@ -84,10 +91,15 @@ def _same_file(one: ArtifactEntry | None, other: ArtifactEntry | None) -> bool:
     )
 
 
+def _same_bytes(one: ArtifactEntry, other: ArtifactEntry) -> bool:
+    return (one.sha256, one.size) == (other.sha256, other.size)
+
+
 @dataclass(frozen=True, slots=True)
 class NewArtifact:
     """A file whose object `id` lies in the store, uploaded at `uploaded_ms`; or, when that is None,
-    the object of a revision that is in the table."""
+    the object of a revision that is in the table. `lost` is the object of one with the same bytes
+    that is gone from the store: this one takes its place."""
 
     name: str
     id: str
@@ -99,11 +111,13 @@ class NewArtifact:
     uploaded_ms: int | None = None
     step: str | None = None
     summary: str | None = None
+    lost: str | None = None
 
     def is_(self, entry: ArtifactEntry) -> bool:
         """Whether this revision holds the same, so that nothing needs to be said anew."""
         return (
             (entry.sha256, entry.size) == (self.sha256, self.size)
+            and entry.id != self.lost
             and entry.media_type == self.media_type
             and entry.executable == self.executable
             and self.step in (None, entry.step)
