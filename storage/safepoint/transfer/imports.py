@@ -8,6 +8,7 @@ from pathlib import Path
 
 from safepoint.errors import Conflict, InvalidInput
 from safepoint.filing.sealed import SealedObjects
+from safepoint.format.document import EMPTY
 from safepoint.format.jsontext import decode_json
 from safepoint.listing import Listing
 from safepoint.log.log import Head
@@ -59,9 +60,8 @@ async def import_workspace(
     Kept are goal, steps (order, titles, dependencies, status, results, errors) and checkpoints
     (states, labels, summaries, next actions, kinds), and the current artifacts. Times, versions,
     the run and the number of attempts are those of the import, and so is the actor, whose transport
-    says where it is from.
-    All commands are tried out before the first is committed. Repeating an import that was stopped
-    goes on where it was.
+    says where it is from. All commands are tried out before the first is committed. Repeating an
+    import that was stopped goes on where it was.
 
     Raises:
         InvalidInput, LimitExceeded, Unsupported: the files cannot be imported; nothing was.
@@ -74,8 +74,8 @@ async def import_workspace(
     operations = replay(exported, store.now())
     now_ms = int(store.now().timestamp() * 1000)
     if exported.artifacts:  # all in the last commit
-        files = planned(exported.artifacts, now_ms)
-        operations.append(lambda version: SaveArtifacts(files))
+        files, before = planned(exported.artifacts, now_ms), EMPTY
+        operations.append(lambda version: SaveArtifacts(files, None, before.created_ms, before.run))
     opened = store.open_log(name)
     head = await opened.log.head()
     if head.version == 0:
@@ -98,6 +98,7 @@ async def import_workspace(
         await opened.committer.commit(command, by)
     if exported.artifacts and head.version < len(operations):
         objects = SealedObjects(store.objects, await opened.committer.codec())
+        before = (await opened.log.head()).document
         files = await uploaded(objects, folder / ARTIFACT_FILES, exported.artifacts, now_ms=now_ms)
         for command in commands(operations, replayed):
             await opened.committer.commit(command, by)
