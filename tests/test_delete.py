@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -17,7 +18,7 @@ from safepoint.log.keys import open_manifest
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.local import LocalObjects
 from safepoint.objects.memory import MemoryObjects
-from safepoint.testing.faults import Crash, Fault, FaultyObjects
+from safepoint.testing.faults import Crash, Fault, FaultyObjects, GatedObjects
 
 pytestmark = pytest.mark.anyio
 
@@ -316,3 +317,43 @@ async def test_a_deleted_workspace_that_lost_its_last_record_is_deleted_again(
             await store.workspace("work").load()
         assert (await store.delete("work")).version == 5
         assert (await store.workspace("work").save({})).version == 6
+
+
+async def test_a_deletion_that_stopped_before_it_destroyed_keys_can_still_be_repaired(
+    place: Place,
+) -> None:
+    await three_versions(place)
+    await flip(place.objects, NEWEST)
+    operation = 0
+    while await place.objects.get(log_key("work", 4)) is None:
+        faulty = FaultyObjects(place.objects, {operation: Fault.CRASH_AFTER})
+        with contextlib.suppress(Crash):
+            async with place.process(faulty) as store:
+                await store.delete("work")
+        operation += 1
+    async with place.process() as store:
+        work = store.workspace("work")
+        with pytest.raises(Damaged, match="a deletion on 2026-01-01 was not finished"):
+            await work.load()
+        report = await work.repair()
+        assert (report.restored, report.version) == (2, 5)
+        assert (await work.load()).version == 5
+
+
+async def test_a_writer_that_is_faster_than_the_deletion_is_deleted_with_the_rest(
+    place: Place,
+) -> None:
+    await three_versions(place)
+    gated = GatedObjects(place.objects)
+    async with place.process() as idle, place.process(gated) as store:
+        old = idle.workspace("work")
+        await old.load()
+        await flip(place.objects, NEWEST)
+        gate = gated.hold("put", log_key("work", 4))
+        deleting = asyncio.create_task(store.delete("work"))
+        await gate.reached.wait()
+        assert (await old.save({"n": 2})).version == 4
+        gate.open()
+        assert (await deleting).version == 5
+        with pytest.raises(NotFound, match="it was deleted"):
+            await old.load()
