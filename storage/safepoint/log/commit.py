@@ -209,8 +209,9 @@ class Committer:
                 await log.shared.objects.delete(ours)
             raise
 
-    async def _put_keys(self, first: int) -> str | None:
-        """The key of the manifest if it is ours."""
+    async def _put_keys(self, first: int, attempts: int = 5) -> str | None:
+        """The key of the manifest if it is ours. Another's may vanish: a program that finds the
+        store key changed takes its own away."""
         log, shared = self._log, self._log.shared
         generation = log.generation + 1
         key = keys_key(log.name, generation)
@@ -221,6 +222,8 @@ class Committer:
         ours = await self._settle(key, data)
         if not ours:
             found = await shared.objects.get(key)
+            if found is None and attempts:
+                return await self._put_keys(first, attempts - 1)
             if found is None:
                 raise Unavailable(
                     f"the keys of workspace {log.name!r} vanished while it was made",
