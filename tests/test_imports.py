@@ -13,11 +13,16 @@ import safepoint_server
 
 PUBLIC = [
     "Store", "Workspace", "JSON", "UNSET", "Actor", "Blocker", "Brief", "Checkpoint",
-    "CheckpointInfo", "CheckpointKind", "Decision", "Deleted", "Event", "InFlight", "KeySlot",
+    "CheckpointInfo", "CheckpointKind", "Decision", "Deleted", "Event", "InFlight", "KeySlot", "DataKeys", "KeysRotated", "RotatedWorkspace",
     "Limits", "Marked", "ObjectStore", "Pace", "Page", "PagesPolicy", "Patience", "Plan", "PlannedStep",
     "Progress", "Saved", "Started", "Step", "StepStatus", "Unset", "WorkspaceInfo",
     "WorkspaceStatus",
     "Conflict", "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
+    "Change", "ChangeKind", "Changes", "Comparison", "Forked", "NewRun", "PastEffect", "Rewound",
+    "Run", "Approval", "ApprovalNeed", "ApprovalStatus", "Decided", "Due", "Requested", "Verdict",
+    "Pruned", "Retention", "RetentionPolicy",
+    "Problem", "RepairReport", "VerifyReport",
+    "ArtifactInfo", "RemovedArtifact", "RestoredFolder", "SavedFolder",
     "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",
     "default_key_file", "default_seen_folder", "default_store_path",
 ]  # fmt: skip

@@ -19,9 +19,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS as MODERN
 from safepoint import Actor, Store
 from safepoint._version import __version__
 from safepoint_server import stdio
+from safepoint_server.dialog import Dialog
 from safepoint_server.instructions import INSTRUCTIONS
 from safepoint_server.logs import configure
 from safepoint_server.settings import Settings
+from safepoint_server.states import request_states
 from safepoint_server.tools import specs
 from safepoint_server.tools.call import Call, caller
 from safepoint_server.tools.checked import CheckedTool
@@ -31,16 +33,26 @@ __all__ = ["create_server", "run_stdio", "serve_stdio"]
 logger = logging.getLogger(__name__)
 
 TOOLS_FRESH_MS = 3_600_000
+DIALOG_SECONDS = 180.0
+"""Hosts give up on a call after one to four minutes."""
 
 
-def create_server(store: Store, settings: Settings, *, transport: str = "memory") -> MCPServer[Any]:
+def create_server(
+    store: Store,
+    settings: Settings,
+    *,
+    transport: str = "memory",
+    dialog_seconds: float = DIALOG_SECONDS,
+) -> MCPServer[Any]:
     """The MCP server over an open store. Pure wiring: nothing is read, opened or started.
 
-    `transport` is what commits name as the way in which their caller came.
+    `transport` is what commits name as the way in which their caller came. `dialog_seconds` is how
+    long a call waits for a person, where it has to.
     """
 
     def new_call(context: Context[Any, Any]) -> Call:
-        return Call(store, caller(context, transport))
+        dialog = Dialog.of(context, dialog_seconds) if settings.elicitation else None
+        return Call(store, caller(context, transport), dialog)
 
     return MCPServer(
         "safepoint",
@@ -51,6 +63,7 @@ def create_server(store: Store, settings: Settings, *, transport: str = "memory"
         subscriptions=False,
         cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_FRESH_MS, scope="public")},
         middleware=[_refuse_odd_arguments],
+        request_state_security=request_states(store),
     )
 
 

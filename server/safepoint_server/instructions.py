@@ -17,9 +17,10 @@ unsure where you were, call load_checkpoint. If you do not know the name, call l
 3. START before any step with an effect outside (files, messages, tickets, payments):
 start_step. Obey its decision: run = do it now, pass idempotency_key to the outside system, keep
 fencing_token for mark_step_done. skip = it is already done, use the recorded result, do not
-repeat it. wait = another agent has it until wait_until, do something else. blocked = finish
-what `needs` lists first. A second attempt means that the first never reported and its effect
-may have happened: check, or rely on the idempotency key.
+repeat it. wait = not before wait_until, do something else. blocked = finish `needs` first.
+A second attempt means that the first never reported and its effect may have happened: check, or
+rely on the idempotency key. What a person must allow or decide: request_approval, then do other
+work and come back.
 4. MARK right after: mark_step_done with the result, and with state, which is then saved in the
 same commit. Failed? Say status="failed" and the error.
 5. SAVE at safe points: save_checkpoint when you learned or decided something you would not want

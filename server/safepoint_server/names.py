@@ -11,7 +11,7 @@ from typing import Final
 
 from safepoint import InvalidInput
 
-__all__ = ["check_step_name", "check_workspace_name", "show_name"]
+__all__ = ["check_approval_name", "check_step_name", "check_workspace_name", "show_name"]
 
 MAX_CHARS: Final = 200
 DEVICES: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -31,11 +31,20 @@ def check_workspace_name(name: str) -> None:
 def check_step_name(name: str) -> None:
     """The same rules for steps, which are never part of a path: `/`, `\\`, dots and device names
     are theirs to use."""
+    _check("step", name, "first-step")
+
+
+def check_approval_name(name: str) -> None:
+    """As for steps."""
+    _check("approval", name, "send-invoices")
+
+
+def _check(what: str, name: str, example: str) -> None:
     broken = _broken_rule(name)
     if broken is not None:
         raise InvalidInput(
-            f"The step name {show_name(name)} cannot be used: {broken}",
-            hint=f"Use a name such as {show_name(_cleaned(name) or 'first-step')}.",
+            f"The {what} name {show_name(name)} cannot be used: {broken}",
+            hint=f"Use a name such as {show_name(_cleaned(name) or example)}.",
             code="invalid_name",
         )
 

@@ -25,6 +25,7 @@ TOOLSETS: Final = ("core",)
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json")
 PAGES: Final[tuple[PagesPolicy, ...]] = ("full", "counts", "off")
+SWITCH: Final = ("on", "off")
 UNITS: Final = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 GIB: Final = 1 << 30
 
@@ -65,6 +66,11 @@ VARIABLES: Final = (
     Variable(
         "SAFEPOINT_NEW_PASSPHRASE", "asked for", "The passphrase that `keys add --passphrase` adds."
     ),
+    Variable(
+        "SAFEPOINT_KEEP_PASSPHRASE",
+        "asked for",
+        "The passphrase that `keys rotate --keep-passphrase` keeps.",
+    ),
     Variable("SAFEPOINT_LOG", "info", "How much to log on stderr: debug, info, warning or error."),
     Variable("SAFEPOINT_LOG_FORMAT", "text", "Log lines as text or json."),
     Variable("SAFEPOINT_TOOLSETS", "core", "Which tools to offer, separated by commas."),
@@ -72,6 +78,11 @@ VARIABLES: Final = (
         "SAFEPOINT_PAGES",
         "counts",
         "What index.html in the store shows, unencrypted: full (names), counts, or off.",
+    ),
+    Variable(
+        "SAFEPOINT_ELICITATION",
+        "on",
+        "Whether people may answer approvals in dialogs of MCP clients: on or off.",
     ),
     Variable("SAFEPOINT_MAX_STATE_BYTES", "16MiB", "Largest state of a workspace, as JSON."),
     Variable("SAFEPOINT_MAX_RESULT_BYTES", "256KiB", "Largest result of a step, as JSON."),
@@ -96,6 +107,7 @@ class Settings:
     log_format: str = "text"
     toolsets: tuple[str, ...] = ("core",)
     pages: PagesPolicy = "counts"
+    elicitation: bool = True
     limits: Limits = field(default_factory=Limits)
     cache_bytes: int = 256 << 20
     max_request_bytes: int = 20 << 20
@@ -144,6 +156,7 @@ class Settings:
             log_format=read.one_of("SAFEPOINT_LOG_FORMAT", FORMATS, "text", log_format),
             toolsets=read.names("SAFEPOINT_TOOLSETS", TOOLSETS, "core", toolsets),
             pages=read.one_of("SAFEPOINT_PAGES", PAGES, "counts", None),
+            elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",
             limits=_limits(read),
             cache_bytes=read.size("SAFEPOINT_CACHE_BYTES", 256 << 20, 1 << 20, 64 * GIB),
             max_request_bytes=read.size("SAFEPOINT_MAX_REQUEST_BYTES", 20 << 20, 1 << 16, GIB),

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from safepoint.format.document import Document
+from safepoint.log.approvals import approval_of, lacking, needed
+from safepoint.log.moments import when
 from safepoint.log.progress import (
     FINISHED,
     idempotency_key,
     missing,
     next_step,
     progress,
+    returned_warning,
     status_of,
     workspace_status,
 )
-from safepoint.log.transitions.base import when
-from safepoint.model import Actor, Blocker, Brief, InFlight, StepStatus
+from safepoint.log.transitions.artifact import current
+from safepoint.model import Actor, Approval, Blocker, Brief, InFlight, StepStatus
 
 __all__ = ["brief_of"]
 
 _UNKNOWN = Actor("unknown")
+
+LONG_RUN_VERSIONS = 2048
+"""Eight blocks of the checkpoint index: about 40 pages of history for a person or a model."""
+LONG_RUN_STEPS = 5000
+"""Half of what a run may have: a commit among so many takes several milliseconds."""
+LONG_RUN_BYTES = 16 * 1024 * 1024
+"""Of results and questions: they are part of every version, and 60 MiB is the most."""
 
 
 def brief_of(name: str, document: Document, *, now_ms: int, head_version: int) -> Brief:
@@ -48,7 +58,37 @@ def brief_of(name: str, document: Document, *, now_ms: int, head_version: int) -
             if status in (StepStatus.RUNNING, StepStatus.INTERRUPTED)
         ),
         blocked=_blocked(document, now_ms),
+        approvals=_approvals(name, document, now_ms),
+        advice=_advice(document) if document.version == head_version else None,
+        artifacts=sum(current(revisions) is not None for revisions in document.artifacts.values()),
     )
+
+
+def _advice(document: Document) -> str | None:
+    """What a fresh agent should know besides: a run that has grown long."""
+    versions = document.version - max(document.run_first, document.floor) + 1
+    size = sum(map(len, document.regions.values())) - len(document.state or b"")
+    if versions >= LONG_RUN_VERSIONS:
+        long = f"{versions:,} versions"
+    elif len(document.steps) >= LONG_RUN_STEPS:
+        long = f"{len(document.steps):,} steps"
+    elif size >= LONG_RUN_BYTES:
+        long = f"{size >> 20} MiB of results"
+    else:
+        return None
+    return (
+        f"This run has {long}. When nothing is under way, begin a fresh one that carries on what "
+        "is needed: start_new_run, or `safepoint new-run`."
+    )
+
+
+def _approvals(name: str, document: Document, now_ms: int) -> tuple[Approval, ...]:
+    found = [approval_of(name, document, one, now_ms) for one in document.approvals]
+    waiting = [approval for approval in found if approval.decided_at is None]
+    decided = [approval for approval in found if approval.decided_at is not None]
+    waiting.sort(key=lambda approval: approval.asked_version)
+    decided.sort(key=lambda approval: approval.decided_at or approval.asked_at, reverse=True)
+    return (*waiting, *decided)
 
 
 def _in_flight(name: str, document: Document, step: str, *, interrupted: bool) -> InFlight:
@@ -62,8 +102,10 @@ def _in_flight(name: str, document: Document, step: str, *, interrupted: bool) -
         interrupted=interrupted,
         holder=entry.holder or _UNKNOWN,
         advice=(
-            "Started and never reported: its effect may have happened. Call start_step; it gives "
-            "a new attempt. Pass the idempotency_key on, or check outside before repeating it."
+            returned_warning(document, step)
+            or "Started and never reported: its effect may have happened. Call start_step; it "
+            "gives a new attempt. Pass the idempotency_key on, or check outside before repeating "
+            "it."
             if interrupted
             else "Somebody holds it now. Do not run it unless you have its fencing token."
         ),
@@ -79,7 +121,13 @@ def _blocked(document: Document, now_ms: int) -> tuple[Blocker, ...]:
             blocked.append(
                 Blocker(step, (), f"failed for good: {entry.error or 'no reason given'}")
             )
+        elif entry.status in ("pending", "failed") and lacking(document, step, entry):
+            told = (f"{n.name} ({n.status})" for n in needed(document, step, entry, now_ms))
+            blocked.append(Blocker(step, (), f"needs the approval of a person: {', '.join(told)}"))
         elif entry.status == "failed" and (entry.retry_ms or 0) > now_ms:
             due = when(entry.retry_ms or 0).isoformat(timespec="seconds")
             blocked.append(Blocker(step, (), f"failed, to be tried again at {due}"))
+        elif entry.status == "pending" and (entry.wake_ms or 0) > now_ms:
+            due = when(entry.wake_ms or 0).isoformat(timespec="seconds")
+            blocked.append(Blocker(step, (), f"planned for {due}"))
     return tuple(blocked)

@@ -24,8 +24,9 @@ from safepoint.log.registry import Registry
 from safepoint.model import Page, Progress, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ListsCheaply
 
-__all__ = ["Directory"]
+__all__ = ["DUE", "Directory"]
 
+DUE = "due"
 _PARALLEL_READS = 32
 
 
@@ -56,13 +57,34 @@ class Directory:
     ) -> Page[WorkspaceInfo]:
         """See Store.workspaces."""
         check_limit(limit)
-        if status is not None and status not in list(WorkspaceStatus):
+        if status not in (None, DUE, *WorkspaceStatus):
             raise InvalidInput(
-                f"status must be one of {', '.join(WorkspaceStatus)}", hint="Leave it out for all."
+                f"status must be one of {', '.join((*WorkspaceStatus, DUE))}",
+                hint="Leave it out for all.",
             )
-        at_once = MAX_LIMIT if prefix or status else limit + 1
+
+        def wanted(info: WorkspaceInfo) -> bool:
+            return bool(info.due) if status == DUE else status in (None, info.status)
+
+        found = await self.scan(
+            wanted, prefix, limit=limit, after=cursor or "", few=bool(prefix or status)
+        )
+        items = tuple(info for _, info in found[:limit])
+        return Page(items, found[limit - 1][0] if len(found) > limit else None)
+
+    async def scan(
+        self,
+        wanted: Callable[[WorkspaceInfo], bool],
+        prefix: str = "",
+        *,
+        limit: int,
+        after: str = "",
+        few: bool = True,
+    ) -> list[tuple[str, WorkspaceInfo]]:
+        """Folders behind `after` and what is in them, as far as `wanted`: more than `limit` when
+        there are more. `few` says that few of those that are looked at will be."""
+        at_once = MAX_LIMIT if few else limit + 1
         found: list[tuple[str, WorkspaceInfo]] = []
-        after = cursor or ""
         while len(found) <= limit:
             folders = await self._objects.list(
                 WORKSPACES_FOLDER, after=after, limit=at_once, folders=True
@@ -73,15 +95,14 @@ class Directory:
                 found += [
                     (folder, info)
                     for folder, info in zip(some, infos, strict=True)
-                    if info is not None and status in (None, info.status)
+                    if info is not None and wanted(info)
                 ]
                 if len(found) > limit:
                     break
             if len(folders) < at_once:
                 break
             after = folders[-1]
-        items = tuple(info for _, info in found[:limit])
-        return Page(items, found[limit - 1][0] if len(found) > limit else None)
+        return found
 
     async def names(self) -> AsyncIterator[str]:
         """See Store.names."""

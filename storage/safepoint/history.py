@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from safepoint.compare import compare_documents
-from safepoint.errors import Conflict, InvalidInput, NotFound
+from safepoint.errors import Conflict, InvalidInput, NotFound, OutcomeUnknown, SafepointError
+from safepoint.filing.files import Filing
+from safepoint.filing.resealed import Resealing
 from safepoint.format.document import Document
 from safepoint.format.entries import ArtifactEntry
 from safepoint.handle import Handle, check_name
@@ -83,6 +87,8 @@ class History:
         even_if_running: bool,
     ) -> NewRun:
         await self._handle.existing()
+        if change.given and carry != CARRY_ALL:
+            raise InvalidInput("state and carry exclude each other", hint="Give one of them.")
         command = StartNewRun(_carried(carry), change, reason, run, even_if_running)
         return (await self._handle.commit(command, size=change.size)).reply
 
@@ -133,23 +139,35 @@ class History:
         old = head if any_version else await self._document(head, _target(version, label))
         target = handle.other(new_name)
         there = await target.log.durable_head()
-        begin = BeginFork(handle.name, old, head, {}, reason, any_version)
+        begin = BeginFork(handle.name, old, head, reason=reason, any_version=any_version)
         if there.exists:
             begin.check_same(there.document, new_name)
+            files = None
         else:
-            begin = await self._with_artifacts(begin, target)
-        done = await target.commit(begin, size=_size(old))
-        fork = done.reply or done.head.document
+            files = await self._copy_files(old, target)
+            begin = replace(begin, files=files.new if files else (), base=there.version)
+        fork, repeated = await _begun(target, begin, files)
         origin = fork.origin
         assert origin is not None  # noqa: S101 - it was made so, or checked
         await handle.commit(RecordFork(new_name, origin.version, origin.at_ms, reason))
         if origin.version != old.version:
             old = await self._document(head, origin.version)
-        return await self._forked(target, fork, old, head, repeated=done.reply is None)
+        return await self._forked(target, fork, old, head, repeated=repeated)
 
-    async def _with_artifacts(self, begin: BeginFork, target: Handle) -> BeginFork:
-        """With the files of that version sealed anew for the fork."""
-        return begin
+    async def _copy_files(self, old: Document, target: Handle) -> Resealing | None:
+        """The files of that version, sealed anew for the fork."""
+        wanted = _files(old)
+        if not wanted:
+            return None
+        filing = Filing(target)
+        source = Filing(self._handle).existing_objects()
+        copying = Resealing(source, await filing.objects(), filing)
+        try:
+            await copying.run(wanted, target.now_ms())
+        except BaseException:
+            await asyncio.shield(copying.discard())
+            raise
+        return copying
 
     async def _forked(
         self, target: Handle, fork: Document, old: Document, head: Document, *, repeated: bool
@@ -192,6 +210,24 @@ class History:
     def _context(self, version: int) -> Context:
         handle = self._handle
         return Context(handle.name, version + 1, handle.now_ms(), handle.actor, handle.limits)
+
+
+async def _begun(
+    target: Handle, begin: BeginFork, files: Resealing | None
+) -> tuple[Document, bool]:
+    """The fork as it is, and whether another call had begun it. Files that it did not take are
+    removed."""
+    try:
+        done = await target.commit(begin, size=_size(begin.old))
+    except OutcomeUnknown:
+        raise
+    except SafepointError:
+        if files is not None:
+            await files.discard()
+        raise
+    if done.reply is None and files is not None:
+        await files.discard()
+    return done.reply or done.head.document, done.reply is None
 
 
 def _target(version: int | None, label: str | None) -> int | str:

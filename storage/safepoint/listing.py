@@ -14,6 +14,7 @@ from safepoint.format.jsontext import decode_json
 from safepoint.format.keys import block_of
 from safepoint.format.record import Record
 from safepoint.format.versions import existing
+from safepoint.log.index import checkpoints_of_block
 from safepoint.log.log import Log
 from safepoint.log.progress import idempotency_key, status_of
 from safepoint.log.transitions.base import when
@@ -113,7 +114,7 @@ class Listing:
         """The checkpoints that exist below version `before`, newest first, block by block."""
         block = block_of(min(head.version, max(1, before - 1)))
         while block >= block_of(self._log.first):
-            for entry in reversed(await self._log.index(block, head)):
+            for entry in reversed(await checkpoints_of_block(self._log, block, head)):
                 if entry.version < before:
                     yield entry
             block -= 1
@@ -155,6 +156,8 @@ class Listing:
             retryable=entry.retryable,
             retry_at=None if entry.retry_ms is None else when(entry.retry_ms),
             summary=entry.summary,
+            needs_approval=entry.needs,
+            wake_at=None if entry.wake_ms is None else when(entry.wake_ms),
         )
 
 
@@ -182,7 +185,7 @@ def _info(entry: CheckpointEntry) -> CheckpointInfo:
 
 
 def _words(event: Event) -> str:
-    what = event.detail.get("step") or event.detail.get("label")
+    what = event.detail.get("step") or event.detail.get("label") or event.detail.get("approval")
     return f"{event.kind}{f' {what!r}' if what else ''} by {event.actor.name}"
 
 

@@ -29,6 +29,7 @@ from safepoint.format.keys import (
 )
 from safepoint.keysource import KeySource
 from safepoint.log.generations import all_of, put_next, put_ours
+from safepoint.log.manifests import STORE_KIND
 from safepoint.log.stump import set_aside_stump
 from safepoint.objects.base import MakesDurable, ObjectStore
 
@@ -41,7 +42,7 @@ __all__ = [
     "unlock_store",
 ]
 
-KIND = "safepoint store"
+KIND = STORE_KIND
 ID_BYTES = 16
 MAX_SLOTS = 16  # each may cost a passphrase guess of a fifth of a second
 MAX_PREVIOUS = 16

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import hashlib
 import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import astuple
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safepoint._version import __version__
+from safepoint.actors import checked_actor
 from safepoint.address import Place, open_place
+from safepoint.approvals import Approvals
 from safepoint.behind.following import Following, PagesPolicy, check_pages
+from safepoint.behind.pruning import AutoPrune
 from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.storekeys import StoreKeys
@@ -24,6 +24,7 @@ from safepoint.deletion import delete_workspace
 from safepoint.directory import Directory
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.handle import Handle, check_name
+from safepoint.inbox import inbox_page
 from safepoint.keyfile import default_seen_folder, make_key_file
 from safepoint.keysource import KeySource, as_kms_key
 from safepoint.log.cache import DocumentCache
@@ -33,9 +34,21 @@ from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
 from safepoint.log.transitions.base import check_text
 from safepoint.manifest import Opened, change_slots, read_checked, unlock_store
-from safepoint.model import Actor, Deleted, Limits, Page, WorkspaceInfo, WorkspaceStatus
+from safepoint.model import (
+    Actor,
+    Approval,
+    Deleted,
+    Limits,
+    Page,
+    VerifyReport,
+    WorkspaceInfo,
+    WorkspaceStatus,
+)
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.probe import probe
+from safepoint.retention import StoreRetention
+from safepoint.rotation import Keys
+from safepoint.verify import OnProgress, verify_store
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,7 +57,6 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 CACHE_BYTES = 256 * 1024 * 1024
-_NAME_CHARS = 200
 
 
 def _utc_now() -> datetime:
@@ -97,6 +109,7 @@ class Store:
         patience: Patience | None = None,
         pages: PagesPolicy = "counts",
         pace: Pace | None = None,
+        prune: bool = True,
     ) -> AsyncIterator[Store]:
         """Open the store at `url`: `s3://bucket/prefix`, `file:///…`, a path, `memory://`, or any
         ObjectStore.
@@ -110,6 +123,7 @@ class Store:
         `seen` is the folder that remembers the newest versions seen.
         `pages` says what the `index.html` pages in the store show, which are not encrypted: counts
         and times, in `full` also the names of steps, labels and people, or `off`: none is written.
+        `prune` is whether old versions are pruned behind commits where there is a policy.
 
         Raises:
             WrongKey: the store is there, this key does not open it.
@@ -118,7 +132,8 @@ class Store:
             Damaged, Unsupported: its manifest is not what was written, or of a newer format.
         """
         check_pages(pages)
-        actor = _checked_actor(actor, limits := limits or Limits())
+        patience = patience or Patience()
+        actor = checked_actor(actor, limits := limits or Limits())
         place = await open_place(url, create=create)
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
@@ -128,20 +143,24 @@ class Store:
             keys = opened.keys
             heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
+            pace = pace or Pace()
+            pruning = None
+            if prune:
+                pruning = AutoPrune(limits=limits, clock=clock, patience=patience, pace=pace)
             following = Following(
-                objects, keys, random=os.urandom, clock=clock, pages=pages, pace=pace or Pace()
+                objects, keys, pruning, random=os.urandom, clock=clock, pages=pages, pace=pace
             )
             leaving.push_async_callback(following.close)
             cache = DocumentCache(cache_bytes)
             told = (following.committed, following.describe)
             yield cls(
-                Shared(objects, keys, cache, heads, os.urandom, *told),
+                Shared(objects, keys, cache, heads, os.urandom, *told, timer=patience.timer),
                 following,
                 opened,
                 actor=actor,
                 limits=limits,
                 clock=clock,
-                patience=patience or Patience(),
+                patience=patience,
             )
 
     @property
@@ -182,7 +201,7 @@ class Store:
         `actor` is who its changes are attributed to; by default the actor of the store.
         """
         check_name(name, self._limits.name_chars)
-        actor = self._actor if actor is None else _checked_actor(actor, self._limits)
+        actor = self._actor if actor is None else checked_actor(actor, self._limits)
         return Workspace(self._handle(name, actor))
 
     async def workspaces(
@@ -193,7 +212,8 @@ class Store:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[WorkspaceInfo]:
-        """Workspaces whose name starts with `prefix`, in the order of their keys.
+        """Workspaces whose name starts with `prefix`, in the order of their keys. With the status
+        `due` those that somebody should take up now: `WorkspaceInfo.due` says why.
 
         On local disk and in memory each is as of a version no older than this call. In S3 it costs
         one read for each workspace, of a summary that follows its commits: what other processes
@@ -201,6 +221,16 @@ class Store:
         last seconds, until the workspace's next commit. `Workspace.load` is exact everywhere.
         """
         return await self._directory.page(prefix, status=status, limit=limit, cursor=cursor)
+
+    async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
+        """The questions that are open, of all workspaces in the order of their keys, without
+        their subjects. What `workspaces` says of its exactness holds here too."""
+        return await inbox_page(
+            self._directory,
+            lambda name: Approvals(self._handle(name, self._actor)),
+            limit=limit,
+            cursor=cursor,
+        )
 
     def names(self) -> AsyncIterator[str]:
         """The names of all workspaces, in the order of their keys."""
@@ -231,9 +261,16 @@ class Store:
         return slots_of(body)
 
     @property
-    def opened_slot(self) -> str:
-        """The id of the key slot that opened this store here."""
-        return self._opened.slot_id
+    def keys(self) -> Keys:
+        """Its data keys and its store key, and how they are replaced."""
+        handle = partial(self._handle, actor=self._actor)
+        return Keys(self._shared, self._opened, handle, now=self._clock)
+
+    @property
+    def retention(self) -> StoreRetention:
+        """What workspaces without a policy of their own keep, and pruning many of them."""
+        by_name = partial(self._handle, actor=self._actor)
+        return StoreRetention(self._shared, self.names, by_name)
 
     async def add_passphrase_slot(self, passphrase: str, label: str = "") -> KeySlot:
         """Let `passphrase` open the store too; no data is touched."""
@@ -267,6 +304,12 @@ class Store:
 
         await change_slots(self.objects, self._shared.keys, without)
 
+    async def verify(
+        self, *, deep: bool = False, on_progress: OnProgress | None = None
+    ) -> VerifyReport:
+        """Check the store itself and every workspace in it; see Workspace.verify."""
+        return await verify_store(self._shared, deep=deep, on_progress=on_progress)
+
     def _handle(self, name: str, actor: Actor) -> Handle:
         return Handle(
             name,
@@ -286,28 +329,6 @@ class Store:
         )
         await change_slots(self.objects, keys, lambda slots: [*slots, slot])
         return slots_of({"slots": [slot]})[0]
-
-
-def default_actor() -> Actor:
-    """This user's program on this machine."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = "unknown"
-    user, host = (_as_text(name) for name in (user, socket.gethostname()))
-    return Actor(user, f"safepoint {__version__}", host, str(os.getpid()), "library")
-
-
-def _as_text(name: str) -> str:
-    """Without bytes that are no text, which an environment may hold, and not too long."""
-    return name.encode(errors="replace").decode()[:_NAME_CHARS]
-
-
-def _checked_actor(actor: Actor | None, limits: Limits) -> Actor:
-    """`actor`, or without one this user. Raises InvalidInput or LimitExceeded."""
-    for text in astuple(actor) if actor is not None else ():
-        check_text(text, "actor", limit=limits.summary_bytes)
-    return actor or default_actor()
 
 
 def _memory_of(url: str, keys: StoreKeys) -> str:

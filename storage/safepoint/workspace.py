@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
+from safepoint.approvals import Approvals
+from safepoint.artifacts import Artifacts
 from safepoint.brief import brief_of
 from safepoint.errors import Conflict, InvalidInput, NotFound
 from safepoint.format.jsontext import decode_json
@@ -31,13 +33,17 @@ from safepoint.model import (
     Page,
     Plan,
     PlannedStep,
+    RepairReport,
     Rewound,
     Run,
     Saved,
     Started,
     Step,
     Unset,
+    VerifyReport,
 )
+from safepoint.retention import WorkspaceRetention
+from safepoint.verify import OnProgress, repair_workspace, verify_workspace
 
 __all__ = ["Workspace"]
 
@@ -59,6 +65,21 @@ class Workspace:
         self._log = handle.log
         self._listing = Listing(handle.name, handle.log)
         self._history = History(handle)
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """Its files."""
+        return Artifacts(self._handle)
+
+    @property
+    def approvals(self) -> Approvals:
+        """Questions to people, and their answers."""
+        return Approvals(self._handle)
+
+    @property
+    def retention(self) -> WorkspaceRetention:
+        """Which of its versions are kept."""
+        return WorkspaceRetention(self._handle)
 
     async def save(
         self,
@@ -157,9 +178,10 @@ class Workspace:
 
         Idempotent: known steps keep place, status and result, and get the new title and
         dependencies; new ones join at the end; none is removed (mark it skipped instead).
+        Approvals that a step needs are only ever added.
 
         Raises:
-            InvalidInput: `unknown_step`, `circular_plan`, `bad_name`.
+            InvalidInput: `unknown_step`, `circular_plan`, `bad_name`, `bad_time`.
             LimitExceeded: too many steps.
         """
         planned = tuple(PlannedStep(s) if isinstance(s, str) else s for s in steps)
@@ -332,6 +354,27 @@ class Workspace:
     async def runs(self) -> tuple[Run, ...]:
         """The runs, newest first. Raises NotFound."""
         return await self._history.runs()
+
+    async def verify(
+        self, *, deep: bool = False, on_progress: OnProgress | None = None
+    ) -> VerifyReport:
+        """Check everything that it consists of; nothing is changed. With `deep`, artifacts are read
+        to their ends. Writers may go on meanwhile. Raises NotFound."""
+        return await verify_workspace(self._handle, deep=deep, on_progress=on_progress)
+
+    async def repair(
+        self, *, dry_run: bool = False, on_progress: OnProgress | None = None
+    ) -> RepairReport:
+        """Set aside what is damaged, and restore the newest intact version if later ones are lost.
+
+        Nothing is deleted, and repeating it is harmless. Steps that may have run in lost versions
+        say so when they are started, and approvals for a single use have to be asked for again.
+
+        Raises:
+            NotFound: there is no such workspace.
+            Damaged: `nothing_intact`.
+        """
+        return await repair_workspace(self._handle, dry_run=dry_run, on_progress=on_progress)
 
     async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
         if not isinstance(state, Unset) and not isinstance(patch, Unset):

@@ -110,7 +110,7 @@ async def test_tasks_of_one_process_take_turns_without_conflicts(place: Place) -
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_RESPONSE, Fault.TIMED_OUT, Fault.LATE])
-@pytest.mark.parametrize("operation", [2, 3], ids=["keys", "record"])
+@pytest.mark.parametrize("operation", [2, 4], ids=["keys", "record"])
 async def test_a_first_save_without_an_answer_is_looked_up_and_succeeds_once(
     place: Place, fault: Fault, operation: int
 ) -> None:

@@ -70,11 +70,18 @@ def agent_on(era: str) -> OnStore:
 
     @asynccontextmanager
     async def connect(
-        store: Store, name: str = "tester", settings: Settings | None = None
+        store: Store,
+        name: str = "tester",
+        settings: Settings | None = None,
+        person: Any = None,
+        patience: float = HANG,
     ) -> AsyncIterator[Agent]:
-        server = create_server(store, settings or Settings.load({}))
+        """`person` answers the dialogs that the client shows."""
+        server = create_server(store, settings or Settings.load({}), dialog_seconds=patience)
         info = Implementation(name=name, version="1.0")
-        async with Client(server, mode=era, client_info=info) as client:
+        async with Client(
+            server, mode=era, client_info=info, elicitation_callback=person
+        ) as client:
             yield Agent(client)
 
     return connect

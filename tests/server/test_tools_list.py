@@ -17,8 +17,10 @@ PARAMETERS = {
     "expected_version request_id",
     "plan_steps": "workspace steps goal",
     "start_step": "workspace step input lease_seconds fencing_token",
-    "mark_step_done": "workspace step status result error retryable fencing_token state merge "
-    "summary",
+    "mark_step_done": "workspace step status result error retryable retry_after_seconds "
+    "fencing_token state merge summary",
+    "request_approval": "workspace name question details options answer_schema subject "
+    "expires_in_seconds single_use",
     "list_steps": "workspace status limit cursor",
     "list_checkpoints": "workspace limit cursor",
     "list_workspaces": "prefix status limit cursor",
@@ -27,6 +29,7 @@ REQUIRED = {
     "plan_steps": ["workspace", "steps"],
     "start_step": ["workspace", "step"],
     "mark_step_done": ["workspace", "step"],
+    "request_approval": ["workspace", "name"],
     "list_workspaces": [],
 }
 DEFAULTS = {
@@ -34,6 +37,7 @@ DEFAULTS = {
     "save_checkpoint": {"merge": False, "kind": "step"},
     "start_step": {"lease_seconds": 300},
     "mark_step_done": {"status": "done", "merge": False},
+    "request_approval": {"single_use": False},
     "list_steps": {"limit": 100},
     "list_checkpoints": {"limit": 20},
     "list_workspaces": {"limit": 50},
@@ -82,6 +86,7 @@ def test_the_instructions_teach_the_protocol_and_fit() -> None:
     for word in (
         *("load_checkpoint", "save_checkpoint", "start_step", "mark_step_done", "plan_steps"),
         *("idempotency_key", "run =", "skip =", "wait =", "blocked =", "compacted", "not instr"),
+        "request_approval",
     ):
         assert word in INSTRUCTIONS
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ __all__ = [
     "add_json_option",
     "add_limit_option",
     "add_store_options",
+    "person",
     "settings",
     "user_path",
 ]
@@ -76,6 +79,15 @@ def settings(args: argparse.Namespace) -> Settings:
     from safepoint_server.settings import Settings
 
     return Settings.load(os.environ, store=args.store, key_file=args.key_file)
+
+
+def person() -> Actor:
+    """Who sits at the command line, as decisions name them."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return replace(actor(), name=user, version=f"safepoint {__version__}")
 
 
 def actor() -> Actor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from safepoint import Brief, Checkpoint, InvalidInput, Step, Workspace
+from safepoint import Approval, Brief, Checkpoint, InvalidInput, Step, Workspace
 from safepoint_server.cli import options
 from safepoint_server.cli.lookup import found_workspace
 from safepoint_server.cli.output import console, print_json, show, table
@@ -118,6 +118,11 @@ def _print_all(to: Console, shown: _Shown, name: str) -> None:
     if shown.steps:
         to.print()
         _print_steps(to, shown.steps, more=shown.more_steps)
+    if brief.approvals:
+        to.print()
+        columns = ("approval", "status", "question", "decided by", "answer or comment")
+        rows = [_approval_row(approval) for approval in brief.approvals]
+        show(table(columns, rows, terminal=to.is_terminal))
     if not shown.checkpoint.state_bytes:
         to.print("\nNo state saved yet.", style="dim")
         return
@@ -200,8 +205,26 @@ def _step_row(step: Step) -> tuple[str, ...]:
         step.status.value,
         str(step.attempts),
         moment(step.finished_at),
-        told if len(told) <= 100 else told[:99] + "…",
+        _short(told),
     )
+
+
+def _approval_row(approval: Approval) -> tuple[str, ...]:
+    by = approval.decided_by
+    told = approval.comment or ""
+    if approval.answer is not None:
+        told = json.dumps(approval.answer, ensure_ascii=False)
+    return (
+        approval.name,
+        approval.status.value,
+        _short(approval.question),
+        f"{who(by)} ({approval.channel})" if by and approval.channel else who(by),
+        _short(told),
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else text[:99] + "…"
 
 
 def _pretty(value: Any) -> str:

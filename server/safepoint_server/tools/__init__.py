@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from safepoint_server.tools.approval import REQUEST_APPROVAL
 from safepoint_server.tools.base import ToolSpec
 from safepoint_server.tools.listing import LIST_CHECKPOINTS, LIST_WORKSPACES
 from safepoint_server.tools.load import LOAD
@@ -15,7 +16,10 @@ from safepoint_server.tools.steps import MARK, START
 __all__ = ["BY_TOOLSET", "specs"]
 
 BY_TOOLSET: Final[dict[str, tuple[ToolSpec[Any, Any], ...]]] = {
-    "core": (LOAD, SAVE, PLAN, START, MARK, LIST_STEPS, LIST_CHECKPOINTS, LIST_WORKSPACES),
+    "core": (
+        *(LOAD, SAVE, PLAN, START, MARK, REQUEST_APPROVAL),
+        *(LIST_STEPS, LIST_CHECKPOINTS, LIST_WORKSPACES),
+    ),
 }
 
 

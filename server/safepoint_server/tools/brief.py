@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from safepoint import Blocker, Brief, InFlight
+from safepoint import UNSET, Approval, Blocker, Brief, InFlight
 from safepoint.format.jsontext import encode_json
 from safepoint_server.tools.base import Reply
 from safepoint_server.tools.replies import ActorReply, ProgressReply, cut, timestamp
@@ -38,6 +38,20 @@ class BlockedReply(Reply):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalLine(Reply):
+    """A question to a person; request_approval by its name alone tells more."""
+
+    name: str
+    status: str
+    question: str
+    since: str
+    expires_at: str | None = None
+    answer: Any = UNSET
+    comment: str | None = None
+    used_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BriefReply(Reply):
     """`omitted` counts what was left out of each list; list_steps shows it."""
 
@@ -57,10 +71,12 @@ class BriefReply(Reply):
     progress: ProgressReply
     in_flight: list[InFlightReply] | None = None
     blocked: list[BlockedReply] | None = None
+    approvals: list[ApprovalLine] | None = None
     failed: list[str] | None = None
     pending: list[str] | None = None
     done: list[str] | None = None
     omitted: dict[str, int] | None = None
+    advice: str | None = None
 
 
 def brief_reply(brief: Brief) -> BriefReply:
@@ -82,6 +98,7 @@ def _shortened(brief: Brief, share: float) -> BriefReply:
     left_out = {
         "in_flight": len(brief.in_flight) - items,
         "blocked": len(brief.blocked) - items,
+        "approvals": len(brief.approvals) - items,
         "failed": len(brief.failed) - len(failed),
         "pending": len(brief.pending) - len(pending),
         "done": len(brief.done) - len(done),
@@ -103,10 +120,12 @@ def _shortened(brief: Brief, share: float) -> BriefReply:
         progress=ProgressReply.of(brief.progress),
         in_flight=[_in_flight(item, chars) for item in brief.in_flight[:items]] or None,
         blocked=[_blocked(item, chars, names) for item in brief.blocked[:items]] or None,
+        approvals=[_approval(item, chars) for item in brief.approvals[:items]] or None,
         failed=failed or None,
         pending=pending or None,
         done=done or None,
         omitted={name: count for name, count in left_out.items() if count > 0} or None,
+        advice=brief.advice,
     )
 
 
@@ -134,6 +153,20 @@ def _in_flight(item: InFlight, chars: int) -> InFlightReply:
         lease_until=timestamp(item.lease_until),
         holder=cut(holder, 150),
         advice=cut(item.advice, max(chars // 3, 60)),
+    )
+
+
+def _approval(item: Approval, chars: int) -> ApprovalLine:
+    short = len(encode_json(item.answer)) <= chars // 4
+    return ApprovalLine(
+        name=item.name,
+        status=item.status,
+        question=cut(item.question, max(chars // 8, 40)),
+        since=timestamp(item.decided_at or item.asked_at),
+        expires_at=timestamp(item.expires_at) if item.expires_at and not item.decided_at else None,
+        answer=item.answer if item.answer is not None and short else UNSET,
+        comment=cut(item.comment, max(chars // 8, 40)) if item.comment else None,
+        used_by=item.used_by,
     )
 
 

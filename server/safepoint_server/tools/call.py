@@ -11,6 +11,7 @@ from typing import Any, Final
 from mcp.server.mcpserver import Context
 
 from safepoint import Actor, Store, Workspace
+from safepoint_server.dialog import Dialog
 from safepoint_server.names import check_workspace_name
 
 __all__ = ["Call", "caller"]
@@ -20,10 +21,12 @@ MAX_CHARS: Final = 100
 
 @dataclass(slots=True)
 class Call:
-    """What a tool's function gets besides its arguments. `note` is for the log: names, numbers."""
+    """What a tool's function gets besides its arguments. `dialog` is None where the client has
+    none. `note` is for the log: names, numbers."""
 
     store: Store
     actor: Actor
+    dialog: Dialog | None = None
     note: dict[str, Any] = field(default_factory=dict)
 
     def workspace(self, name: str) -> Workspace:

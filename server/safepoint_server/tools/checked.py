@@ -11,11 +11,12 @@ from typing import Any
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from safepoint import SafepointError
 from safepoint.format.jsontext import DEPTH_MAX, encode_json
+from safepoint_server.dialog import InputNeeded
 from safepoint_server.errors import refusal, unexpected
 from safepoint_server.logs import call_line
 from safepoint_server.tools.base import ToolSpec
@@ -69,7 +70,7 @@ class CheckedTool(Tool):
         arguments: dict[str, Any],
         context: Context[Any, Any],
         convert_result: bool = False,
-    ) -> CallToolResult:
+    ) -> CallToolResult | InputRequiredResult:
         """See Tool.run. Every failure is a ToolError that a model can act on."""
         spec = self._spec
         started = time.perf_counter()
@@ -80,6 +81,9 @@ class CheckedTool(Tool):
             reply = await spec.run(checked, call)
             result = _result(reply.data())
             outcome = "ok"
+        except InputNeeded as needed:
+            outcome = "asked"
+            return needed.result
         except SafepointError as error:
             outcome = error.code
             raise refusal(error) from None

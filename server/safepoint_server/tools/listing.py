@@ -70,7 +70,7 @@ def _checkpoint_line(info: CheckpointInfo) -> CheckpointLine:
 
 class ListWorkspacesArguments(Arguments):
     prefix: Annotated[Text | None, Field(description="Names that begin so")] = None
-    status: Literal["active", "done", "failed", "damaged"] | None = None
+    status: Literal["active", "done", "failed", "damaged", "due"] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Cursor | None = None
 
@@ -87,6 +87,8 @@ class WorkspaceLine(Reply):
     next_action: str | None = None
     progress: ProgressReply
     state_bytes: int
+    open_approvals: int | None = None
+    due: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,8 @@ def _workspace_line(info: WorkspaceInfo) -> WorkspaceLine:
         next_action=cut(info.next_action, TEXT_CHARS) if info.next_action else None,
         progress=ProgressReply.of(info.progress),
         state_bytes=info.state_bytes,
+        open_approvals=info.open_approvals or None,
+        due=[f"{due.kind} {cut(due.name, 100)}".strip() for due in info.due[:5]] or None,
     )
 
 

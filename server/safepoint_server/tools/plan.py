@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from safepoint import UNSET, PlannedStep, Step
-from safepoint_server.names import check_step_name
+from safepoint_server.names import check_approval_name, check_step_name
 from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import cut, fitting_page, timestamp
@@ -26,6 +26,8 @@ class StepArguments(BaseModel):
     name: Text
     title: Text | None = None
     after: Annotated[list[Text], Field(description="Names of steps to finish first")] = []
+    needs_approval: Annotated[list[Text], Field(description="Names of approvals")] = []
+    wake_at: AwareDatetime | None = None
 
 
 def _step(value: Any) -> Any:
@@ -60,7 +62,9 @@ async def plan_steps(args: PlanArguments, call: Call) -> PlanReply:
     workspace = call.workspace(args.workspace)
     for step in args.steps:
         check_step_name(step.name)
-    steps = [PlannedStep(step.name, step.title, tuple(step.after)) for step in args.steps]
+        for approval in step.needs_approval:
+            check_approval_name(approval)
+    steps = [_planned(step) for step in args.steps]
     plan = await workspace.plan_steps(steps, goal=args.goal)
     call.note |= {"version": plan.version, "steps": plan.total}
     added, kept = _first(plan.added), _first(plan.kept)
@@ -74,6 +78,16 @@ async def plan_steps(args: PlanArguments, call: Call) -> PlanReply:
         omitted={name: count for name, count in left_out.items() if count} or None,
         total=plan.total,
         next_step=plan.next_step,
+    )
+
+
+def _planned(step: StepArguments) -> PlannedStep:
+    return PlannedStep(
+        step.name,
+        step.title,
+        after=tuple(step.after),
+        needs_approval=tuple(step.needs_approval),
+        wake_at=step.wake_at,
     )
 
 
@@ -100,6 +114,8 @@ class StepLine(Reply):
     status: str
     title: str | None = None
     after: list[str] | None = None
+    needs_approval: list[str] | None = None
+    wake_at: str | None = None
     attempts: int | None = None
     lease_until: str | None = None
     holder: str | None = None
@@ -138,6 +154,8 @@ def _step_line(step: Step) -> StepLine:
         status=step.status,
         title=cut(step.title, TEXT_CHARS) if step.title else None,
         after=list(step.after[:20]) or None,
+        needs_approval=list(step.needs_approval) or None,
+        wake_at=timestamp(step.wake_at) if step.wake_at else None,
         attempts=step.attempts or None,
         lease_until=timestamp(step.lease_until) if step.lease_until else None,
         holder=cut(step.holder.name, 100) if step.holder and step.lease_until else None,

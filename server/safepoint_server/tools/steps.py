@@ -8,14 +8,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from safepoint import UNSET
+from safepoint import UNSET, ApprovalNeed
 from safepoint_server.names import check_step_name
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
-from safepoint_server.tools.replies import ActorReply, ProgressReply, timestamp
+from safepoint_server.tools.replies import ActorReply, ProgressReply, cut, timestamp
 from safepoint_server.tools.save import credential_warnings, state_or_patch
 
 __all__ = ["MARK", "START"]
+
+ADVICE_CHARS = 500
 
 Token = Annotated[int | None, Field(ge=0, description="From start_step")]
 
@@ -30,6 +32,15 @@ class StartArguments(Arguments):
     fencing_token: Annotated[int | None, Field(ge=0, description="Yours, to renew the lease")] = (
         None
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedReply(Reply):
+    """An approval that the step waits for."""
+
+    name: str
+    status: str
+    advice: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +59,7 @@ class StartReply(Reply):
     status: str | None = None
     result: Any = UNSET
     needs: list[str] | None = None
+    approvals: list[NeedReply] | None = None
     holder: ActorReply | None = None
 
 
@@ -75,9 +87,14 @@ async def start_step(args: StartArguments, call: Call) -> StartReply:
         wait_until=timestamp(started.wait_until) if started.wait_until else None,
         status=started.status,
         needs=list(started.needs) or None,
+        approvals=[_need(need) for need in started.approvals] or None,
         holder=ActorReply.of(started.holder) if started.holder else None,
         result=started.result if started.decision == "skip" else UNSET,
     )
+
+
+def _need(need: ApprovalNeed) -> NeedReply:
+    return NeedReply(name=need.name, status=need.status, advice=cut(need.advice, ADVICE_CHARS))
 
 
 class MarkArguments(Arguments):
@@ -89,6 +106,7 @@ class MarkArguments(Arguments):
     result: Annotated[AnyJson, Field(description="JSON that skip returns later")] = None
     error: Annotated[Text | None, Field(description="Why it failed")] = None
     retryable: bool | None = None
+    retry_after_seconds: Annotated[int | None, Field(ge=0)] = None
     fencing_token: Token = None
     state: Annotated[AnyJson, Field(description="New state, same commit")] = None
     merge: Annotated[bool, Field(description="As in save_checkpoint")] = False
@@ -122,6 +140,7 @@ async def mark_step_done(args: MarkArguments, call: Call) -> MarkReply:
         result=args.given("result"),
         error=args.error,
         retryable=args.retryable,
+        retry_after=_seconds(args.retry_after_seconds),
         fencing_token=args.fencing_token,
         state=state,
         patch=patch,
@@ -146,12 +165,17 @@ async def mark_step_done(args: MarkArguments, call: Call) -> MarkReply:
     )
 
 
+def _seconds(count: int | None) -> timedelta | None:
+    return None if count is None else timedelta(seconds=min(count, 10**9))
+
+
 START = ToolSpec(
     name="start_step",
     description=(
         "Call before a step, above all one with effects outside. Decision run: do it now, hand "
         "idempotency_key to outside systems, mark it before lease_until. skip: finished already, "
-        "use result. wait: another agent holds it. blocked: needs come first."
+        "use result. wait: another agent holds it, or it is not its time. blocked: needs or "
+        "approvals come first."
     ),
     arguments=StartArguments,
     reply=StartReply,

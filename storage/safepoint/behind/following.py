@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 from safepoint.behind.describe import describe
+from safepoint.behind.pruning import AutoPrune
 from safepoint.behind.root import RootWriter
 from safepoint.behind.schedule import Behind, Pace
 from safepoint.behind.summary import Summary, open_sealed, seal_json, summary_of
@@ -75,6 +76,7 @@ class Following:
         self,
         objects: ObjectStore,
         keys: StoreKeys,
+        pruning: AutoPrune | None = None,
         *,
         random: Random,
         clock: Callable[[], datetime],
@@ -82,6 +84,7 @@ class Following:
         pace: Pace,
     ) -> None:
         self._objects = objects
+        self._pruning = pruning
         self._keys = keys
         self._random = random
         self._clock = clock
@@ -98,6 +101,8 @@ class Following:
         self._note(log, head, pages=pages)
         if pages:
             self._behind.note("root", self._write_root)
+        if self._pruning is not None:
+            self._pruning.committed(log, head)
 
     def describe(self, version: int, event: Mapping[str, Any]) -> dict[str, str]:
         """What stands readable beside the record of this version."""
@@ -119,7 +124,9 @@ class Following:
         return None if data is None else open_sealed(self._keys, key, data, Summary.read)
 
     async def close(self) -> None:
-        """Write what is not written yet, for a few seconds at most."""
+        """Prune and write what is outstanding, for a few seconds at most."""
+        if self._pruning is not None:
+            await self._pruning.close()
         await self._behind.close()
 
     def _note(self, log: Log, head: Head, *, pages: bool, quiet: bool = False) -> None:

@@ -150,4 +150,4 @@ class RootWriter:
 
 
 def _without_texts(summary: Summary) -> Summary:
-    return replace(summary, goal=None, summary=None, next_action=None)
+    return replace(summary, goal=None, summary=None, next_action=None, due=())

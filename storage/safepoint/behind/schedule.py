@@ -42,8 +42,11 @@ class Behind:
     told than the log, once. Closing runs at once what is outstanding.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(
+        self, pace: Pace, failing: str = "summaries or pages could not be written"
+    ) -> None:
         self._pace = pace
+        self._failing = failing
         self._noted: dict[str, _Noted] = {}
         self._task: asyncio.Task[None] | None = None
         self._sleeping: asyncio.Future[None] | None = None
@@ -116,5 +119,4 @@ class Behind:
     def _warn(self, why: str) -> None:
         if not self._warned:
             self._warned = True
-            logger.warning("summaries or pages could not be written (%s); no commit is affected",
-                           why)  # fmt: skip
+            logger.warning("%s (%s); no commit is affected", self._failing, why)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -113,6 +113,8 @@ class _Walk:
         self._left = work
 
     def values(self, path: str, from_path: str, old: Any, new: Any) -> None:
+        if old is new is MISSING:
+            return
         if old is MISSING or new is MISSING:
             kind = ChangeKind.ADDED if old is MISSING else ChangeKind.REMOVED
             self._found.add_json(kind, path, from_path, old, new)
@@ -169,9 +171,14 @@ class _Walk:
             elif was is not None and now is not None:
                 self.values(here, there, old[was], new[now])
 
-    def _digests(self, items: list[Any]) -> list[bytes]:
-        digests = []
+    def _digests(self, items: list[Any]) -> list[Hashable]:
+        """What is equal exactly for items that are the same."""
+        digests: list[Hashable] = []
         for item in items:
+            if not isinstance(item, dict | list):
+                self._left -= len(item) if isinstance(item, str) else 8
+                digests.append((type(item), item))
+                continue
             text = _canonical(item)
             self._left -= len(text)
             digests.append(text if len(text) <= _WHOLE_BYTES else hashlib.sha256(text).digest())

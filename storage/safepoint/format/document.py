@@ -24,6 +24,7 @@ from safepoint.format.entries import (
     ForkEntry,
     OriginEntry,
     ReferenceEntry,
+    RepairEntry,
     RequestEntry,
     RetentionEntry,
     RunEntry,
@@ -95,6 +96,7 @@ class Document:
     pruned_ms: int = 0
     pruned_by: str | None = None
     deleted: bool = False
+    repaired: RepairEntry | None = None
     regions: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING, repr=False)
 
     @property
@@ -197,5 +199,6 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "origin": OriginEntry.read,
     "forks": _each(ForkEntry),
     "retention": RetentionEntry.read,
+    "repaired": RepairEntry.read,
     "pins": tuple,
 }

@@ -19,12 +19,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from safepoint.errors import LimitExceeded, OutcomeUnknown, SafepointError, Unavailable
+from safepoint.errors import LimitExceeded, OutcomeUnknown, SafepointError, Unavailable, WrongKey
 from safepoint.format.document import Document
 from safepoint.format.keys import keys_key, log_key
 from safepoint.log.codec import Codec, Sealed
 from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
+from safepoint.log.manifests import check_store_key
+from safepoint.log.shared import VIEW_SECONDS, awake_seconds
+from safepoint.log.stalled import check_won
 from safepoint.log.transitions.base import Command, Context, Outcome
 from safepoint.model import Actor, Limits
 
@@ -38,10 +41,12 @@ NOT_DURABLE = "sync_failed"  # asking again after a failed fsync would not tell 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many seconds a commit goes on against other writers, and against an unclear outcome."""
+    """How many seconds a commit goes on against other writers, and against an unclear outcome.
+    `timer` counts the seconds since a head was looked at."""
 
     contention: float = 60.0
     unknown: float = 20.0
+    timer: Callable[[], float] = awake_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ class Committer:
         Raises:
             SafepointError: what the command raises; nothing was changed.
             Unavailable: nothing was committed.
-            OutcomeUnknown: it may have been committed.
+            OutcomeUnknown: it may have been committed; `stalled`: it took so long that its number
+                is not in the log any more.
         """
         async with self._turn:
             give_up = time.monotonic() + self._patience.contention
@@ -83,6 +89,7 @@ class Committer:
             head = self._log.recent() or await self._log.head()
             conflicts = 0
             while True:
+                began = self._log.shared.timer()
                 context = self._context(head, actor)
                 try:
                     outcome = await off_loop(size + head.weight, command, head.document, context)
@@ -98,8 +105,9 @@ class Committer:
                             raise
                         head, fresh = await self._log.head(), True
                         continue
-                    began = self._log.shared.timer()
                     if await self._put(sealed, head, outcome.event or {}):
+                        if self._log.shared.timer() - began > VIEW_SECONDS:
+                            await check_won(self._log, head.version + 1)
                         done = self._done(sealed, outcome.document, began)
                         return Committed(outcome.reply, done, done.size, conflicts)
                     conflicts += 1
@@ -170,19 +178,34 @@ class Committer:
 
     async def _make_keys(self, head: Head) -> None:
         """The manifest of a workspace that begins after `head`: ours, or that of whoever was
-        first. What an earlier workspace of this name left is not opened by it."""
+        first. What an earlier workspace of this name left is not opened by it.
+
+        Raises WrongKey when the store key was changed: nothing may begin under the old one.
+        """
         log, first = self._log, head.version + 1
         if head.version and (log.keys is None or log.keys.first != first):
             await log.reload_keys()
-        if log.keys is not None and log.keys.first == first and log.codec is not None:
-            return
-        shared, generation = log.shared, log.keys.generation + 1 if log.keys else 1
+        ours = None
+        if log.keys is None or log.keys.first != first or log.codec is None:
+            ours = await self._put_keys(first)
+        try:
+            await check_store_key(log.shared.objects, log.shared.keys)
+        except WrongKey:
+            if ours is not None:
+                await log.shared.objects.delete(ours)
+            raise
+
+    async def _put_keys(self, first: int) -> str | None:
+        """The key of the manifest if it is ours."""
+        log = self._log
+        shared, generation = log.shared, log.generation + 1
         key = keys_key(log.name, generation)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         data, keys = new_manifest(
             shared.keys, log.name, at=at, random=shared.random, generation=generation, first=first
         )
-        if not await self._settle(key, data):
+        ours = await self._settle(key, data)
+        if not ours:
             found = await shared.objects.get(key)
             if found is None:
                 raise Unavailable(
@@ -191,11 +214,12 @@ class Committer:
                 )
             keys = open_manifest(shared.keys, log.name, generation, found)
         log.use_keys(keys)
+        return key if ours else None
 
     async def _put(self, sealed: Sealed, head: Head, event: dict[str, Any]) -> bool:
         name = self._log.name
-        generation = self._log.keys.generation if self._log.keys is not None else 1
-        before = log_key(name, head.version) if head.exists else keys_key(name, generation)
+        before = log_key(name, head.version) if head.version else None
+        await self._log.make_keys_durable(head)
         shown = self._log.shared.describe(head.version + 1, event)
         return await self._settle(sealed.key, sealed.data, before, shown)
 

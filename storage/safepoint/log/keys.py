@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import orjson
 
 from safepoint.crypto import manifest
 from safepoint.crypto.envelope import Place, Random
 from safepoint.crypto.keyring import KEY_BYTES
 from safepoint.crypto.storekeys import StoreKeys
-from safepoint.errors import Damaged
+from safepoint.errors import Damaged, LimitExceeded
 from safepoint.format.keys import keys_key
 
 __all__ = [
@@ -24,11 +26,14 @@ __all__ = [
     "name_of",
     "new_manifest",
     "open_manifest",
+    "renewed_manifest",
+    "store_key_of",
     "tombstone_manifest",
 ]
 
 KIND = "safepoint workspace"
 ID_BYTES = 16
+MAX_DATA_KEYS = 256  # each is unwrapped whenever the workspace is opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,51 @@ def tombstone_manifest(
     return store.encode(body, key=key)
 
 
+def renewed_manifest(
+    store: StoreKeys,
+    name: str,
+    newest: WorkspaceKeys,
+    data: bytes,
+    *,
+    generation: int,
+    at: str | None,
+    random: Random,
+) -> tuple[bytes, WorkspaceKeys]:
+    """The object that follows `data`, whose keys are `newest`: the same, wrapped anew by the store
+    key in force; with `at`, the time, and one more data key.
+
+    Raises LimitExceeded when there would be too many.
+    """
+    body = manifest.decode(data, key=keys_key(name, newest.generation), kind=KIND)
+    secrets, made = dict(newest.secrets), {one["id"]: one["created_at"] for one in body["keys"]}
+    if at is not None:
+        if len(secrets) >= MAX_DATA_KEYS:
+            raise LimitExceeded(
+                f"workspace {name!r} has {len(secrets)} data keys, as many as it can have",
+                hint="Export it and import it under another name: that begins with one key.",
+                code="too_many_keys",
+            )
+        number = max(secrets) + 1
+        secrets[number], made[number] = random(KEY_BYTES), at
+    place = _place(store, newest.workspace_id, "name", "")
+    wrapped = {
+        number: store.seal(
+            _place(store, newest.workspace_id, "data key", str(number)), secret, random=random
+        )
+        for number, secret in secrets.items()
+    }
+    body |= {
+        "generation": generation,
+        "name": _text(store.seal(place, name.encode(), random=random)),
+        "keys": [
+            {"id": number, "created_at": made[number], "wrapped": _text(wrapped[number])}
+            for number in secrets
+        ],
+    }
+    keys = replace(newest, secrets=secrets, generation=generation)
+    return store.encode(body, key=keys_key(name, generation)), keys
+
+
 def open_manifest(store: StoreKeys, name: str, generation: int, data: bytes) -> WorkspaceKeys:
     """Raises Damaged unless `data` is the manifest of this workspace in this store."""
     key = keys_key(name, generation)
@@ -115,6 +165,12 @@ def open_manifest(store: StoreKeys, name: str, generation: int, data: bytes) -> 
             code="not_authentic",
         )
     return keys
+
+
+def store_key_of(data: bytes) -> int:
+    """The number of the store key that wraps the keys in this manifest, which was checked."""
+    number: int = orjson.loads(data).get("store_key", 0)
+    return number
 
 
 def name_of(store: StoreKeys, key: str, data: bytes) -> str:

@@ -15,24 +15,22 @@ from typing import Any, TypeVar
 
 from safepoint.errors import Damaged, InvalidInput, NotFound
 from safepoint.format.document import EMPTY, Document
-from safepoint.format.entries import CheckpointEntry
 from safepoint.format.keys import (
     chain_of,
-    first_of_block,
-    generation_of,
     keys_folder,
-    last_of_block,
+    keys_key,
     log_folder,
     log_key,
-    newest_generation,
     version_of,
 )
 from safepoint.format.record import NO_PREVIOUS, Record, is_torn
-from safepoint.format.versions import is_pruned, kept_of
+from safepoint.format.versions import is_pruned
 from safepoint.log.codec import Codec
-from safepoint.log.keys import Tombstone, WorkspaceKeys, open_manifest
+from safepoint.log.keys import Tombstone, WorkspaceKeys
+from safepoint.log.lost import REPAIR, open_lost, open_record, repair_hint
+from safepoint.log.manifests import make_durable, newest_keys
 from safepoint.log.pruned import pruned_error
-from safepoint.log.shared import LARGE_BYTES, Head, Shared, off_loop
+from safepoint.log.shared import LARGE_BYTES, VIEW_SECONDS, Head, Shared, off_loop
 from safepoint.log.stump import set_aside_stump
 from safepoint.objects.base import MakesDurable, ObjectStore
 
@@ -41,7 +39,7 @@ __all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "newest_version", "off_loop"]
 logger = logging.getLogger("safepoint")
 
 _MAX_STEPS_FORWARD = 8
-_VIEW_SECONDS = 600.0
+_LOOK_AGAIN = ("unknown_key", "lost_version")
 _LISTED_AT_ONCE = 8
 
 R = TypeVar("R")
@@ -58,6 +56,8 @@ class Log:
         self._head: Head | None = None
         self._viewed = 0.0  # when the head was last known to be the newest, by the shared timer
         self._durable = 0  # the newest version known to survive a power loss
+        self.generation = 0  # the newest manifest there is, usually the one of `keys`
+        self._durable_keys = 0  # the same of manifests
 
     async def head(self) -> Head:
         """The newest version, as of no earlier than this call.
@@ -73,7 +73,12 @@ class Log:
             data = await self.shared.objects.get(log_key(self.name, head.version + 1))
             if data is not None and head.document.deleted:
                 break
-            following = None if data is None else await self._follow(head, data)
+            try:
+                following = None if data is None else await self._follow(head, data)
+            except Damaged as error:
+                if error.code in _LOOK_AGAIN or await self._has_new_keys():
+                    break  # keys were rotated, or the log was repaired, and more came after that
+                raise
             if following is None:
                 return self.remember(head, viewed=began)
             head = following
@@ -94,6 +99,13 @@ class Log:
         if head.version > self._durable and isinstance(objects, MakesDurable):
             await objects.make_durable(log_key(self.name, head.version))
             self.note_durable(head)
+
+    async def make_keys_durable(self, head: Head) -> None:
+        """What follows `head` must not outlast the key that it is sealed by."""
+        known = self._durable_keys or int(head.exists)  # no version is without a first manifest
+        if self.keys is not None and self.keys.generation > known:
+            await make_durable(self.shared.objects, keys_key(self.name, self.keys.generation))
+            self._durable_keys = self.keys.generation
 
     def note_durable(self, head: Head) -> None:
         self._durable = max(self._durable, head.version)
@@ -117,7 +129,7 @@ class Log:
 
         The record after an older view may have come and gone since: only a list tells the newest.
         """
-        old = self.shared.timer() - self._viewed > _VIEW_SECONDS
+        old = self.shared.timer() - self._viewed > VIEW_SECONDS
         return None if old else self._head
 
     def remember(self, head: Head, *, viewed: float) -> Head:
@@ -127,6 +139,10 @@ class Log:
             self._head = head
         self._viewed = max(self._viewed, viewed)
         return head
+
+    def forget(self) -> None:
+        """Begin again with what the store holds: somebody has repaired it."""
+        self._head, self._viewed = None, 0.0
 
     async def document(self, version: int, head: Document) -> Document:
         """What the workspace, now at `head`, was at `version`.
@@ -142,31 +158,19 @@ class Log:
                 hint="list_checkpoints (or `safepoint history`) shows the versions there are.",
                 code="version_not_found",
             )
-        return await self._unpruned(version, head, self._document(version))
+        return await self._unpruned(version, head, self.rebuilt(version))
 
     async def record(self, version: int) -> tuple[Record, int]:
         """The record of an existing version, and its size in stored bytes. Raises NotFound when it
         was pruned."""
         head = self._head.document if self._head is not None else EMPTY
         data = await self._unpruned(version, head, self._fetch(version))
-        return await off_loop(len(data), self._codec.open, version, data), len(data)
+        if lost := open_lost(self._codec, version, data):
+            return lost, len(data)
+        return await off_loop(len(data), open_record, self._codec, version, data), len(data)
 
-    async def index(self, block: int, head: Document) -> tuple[CheckpointEntry, ...]:
-        """The checkpoints in this block that the workspace, now at `head`, still has. The block's
-        last version has them all."""
-        first, last = first_of_block(block), last_of_block(block)
-        if last < head.floor and not kept_of(head).all.any_between(first, last):
-            return ()
-        try:
-            document = head if last >= head.version else await self._document(last)
-        except Damaged:
-            newer = (await self.head()).document
-            if newer.floor == head.floor or newer.floor <= last:
-                raise
-            return await self.index(block, newer)
-        return tuple(one for one in document.checkpoints if not is_pruned(head, one.version))
-
-    async def _document(self, version: int) -> Document:
+    async def rebuilt(self, version: int) -> Document:
+        """The document of an existing version. Raises Damaged."""
         encoded = await self.encoded(version)
         return await off_loop(len(encoded), self._codec.decode, version, encoded)
 
@@ -210,7 +214,7 @@ class Log:
         return self.codec
 
     def _open(self, version: int, data: bytes, base: bytes | None) -> bytes:
-        encoded = self._codec.rebuild(self._codec.open(version, data), base)
+        encoded = self._codec.rebuild(open_record(self._codec, version, data), base)
         self.keep(version, encoded)
         return encoded
 
@@ -224,7 +228,8 @@ class Log:
         if data is None:
             raise Damaged(
                 f"{self._key(version)} is missing, though later versions exist",
-                hint="Records were deleted from the store; restore them from a copy.",
+                hint="Records were deleted from the store; restore them from a copy. "
+                + repair_hint(self.name),
                 code="missing_record",
             )
         return data
@@ -233,15 +238,16 @@ class Log:
         """The head after `head`, whose record is `data`; None when that is only a stump."""
         version, codec = head.version + 1, self._codec
         try:
-            record = await off_loop(len(data), codec.open, version, data)
+            record = await off_loop(len(data), open_record, codec, version, data)
         except Damaged:
             if await self._set_aside(version, data):
                 return None
             raise
-        if record.previous != head.digest:
+        if record.previous != head.digest and record.event.get("kind") != REPAIR:
             raise Damaged(
                 f"{log_key(self.name, version)} does not follow version {head.version}",
-                hint="The log was altered, or restored in parts; restore it whole from a copy.",
+                hint="The log was altered, or restored in parts; restore it whole from a copy. "
+                + repair_hint(self.name),
                 code="broken_chain",
             )
         base = await self.encoded(record.base) if record.base else None
@@ -262,7 +268,7 @@ class Log:
         chain = chain_of(version) if version else ()
         try:
             _, found = await asyncio.gather(
-                self._load_keys(generations, may_set_aside=not version),
+                self._load_keys(generations, begun=bool(version)),
                 asyncio.gather(*(self.shared.objects.get(self._key(one)) for one in chain)),
             )
             if self.keys is not None and self.keys.deleted is not None:
@@ -288,10 +294,12 @@ class Log:
                 code="missing_keys",
             )
         try:
-            await off_loop(len(fetched[-1]), self.codec.open, version, fetched[-1])
+            await off_loop(len(fetched[-1]), open_record, self.codec, version, fetched[-1])
         except Damaged:
             if await self._set_aside(version, fetched[-1]):
                 return await self._cold()
+            if again:  # the keys may have been rotated between the two lists
+                return await self._cold(again=False)
             raise
         encoded: bytes | None = None
         for one, data in zip(chain, fetched, strict=True):
@@ -318,35 +326,30 @@ class Log:
         head = Head(document, hashlib.sha256(data).digest(), len(data), 0)
         return await self._checked(head, began)
 
-    async def _load_keys(self, listed: list[str], *, may_set_aside: bool) -> None:
-        """Take the newest keys. Of a workspace without versions they may be the stump of what a
-        power loss cut while it was made, and are made again."""
-        key, shared = newest_generation(listed), self.shared
-        if key is None:
-            return
-        data = await shared.objects.get(key)
-        if data is None:
-            if key not in await shared.objects.list(keys_folder(self.name)):
-                return  # another process has just set its stump aside
-            raise Damaged(
-                f"{key} is missing, though it was listed",
-                hint="Restore it from a copy of the store.",
-                code="missing_keys",
-            )
-        try:
-            self.use_keys(open_manifest(shared.keys, self.name, generation_of(key), data))
-        except Damaged:
-            if not may_set_aside or not await set_aside_stump(shared.objects, key, data):
-                raise
+    async def _load_keys(self, listed: list[str] | None, *, begun: bool) -> None:
+        """Take the newest keys; see `newest_keys`."""
+        objects, store = self.shared.objects, self.shared.keys
+        newest = await newest_keys(objects, store, self.name, listed=listed, begun=begun)
+        self.generation = max(self.generation, newest.generation)
+        if newest.keys is not None:
+            self.use_keys(newest.keys)
+
+    async def _has_new_keys(self) -> bool:
+        before = self.generation
+        await self.reload_keys()
+        return self.generation != before
 
     async def reload_keys(self) -> None:
         """Take the newest keys there are now."""
-        listed = await self.shared.objects.list(keys_folder(self.name))
-        await self._load_keys(listed, may_set_aside=False)
+        await self._load_keys(None, begun=True)
 
     def use_keys(self, keys: WorkspaceKeys) -> None:
-        """Seal and open with these from now on; those of a deleted workspace open nothing."""
+        """Seal and open with these from now on, unless newer ones are known; those of a deleted
+        workspace open nothing."""
+        if self.keys is not None and keys.generation < self.keys.generation:
+            return
         shared, self.keys = self.shared, keys
+        self.generation = max(self.generation, keys.generation)
         self.codec = None if keys.deleted is not None else Codec(
             self.name, shared.keys.store_id, keys.workspace_id, keys.secrets, shared.random,
             keys.first, keys.cuts,
@@ -359,8 +362,9 @@ class Log:
             raise Damaged(
                 f"workspace {self.name!r} is at version {head.version}, but version {seen} was "
                 "seen before: records were deleted, or an old copy of the store was put back",
-                hint="Restore the newer records. To go on from what is there on purpose, delete "
-                f"the memory of it: {self.shared.seen.path(self.name) or 'end this process'}.",
+                hint="Restore the newer records. To go on from what is there on purpose, run "
+                f"`safepoint verify {self.name} --repair`, or delete the memory of it: "
+                f"{self.shared.seen.path(self.name) or 'end this process'}.",
                 code="rolled_back",
             )
         # The newest record may not be durable yet when another process is writing it; the one

@@ -14,9 +14,10 @@ from safepoint.format.record import COMMIT_ID_BYTES, NO_PREVIOUS, Record
 from safepoint.log.codec import Codec
 from safepoint.log.transitions.base import when
 
-__all__ = ["LOST", "lost_error", "open_lost", "seal_lost"]
+__all__ = ["LOST", "REPAIR", "lost_error", "open_lost", "open_record", "repair_hint", "seal_lost"]
 
 LOST = "lost"
+REPAIR = "repair"  # the event of a version that restores an older one after lost ones
 
 
 def seal_lost(
@@ -40,6 +41,17 @@ def open_lost(codec: Codec, version: int, data: bytes) -> Record | None:
     return opened if opened.version == version else None
 
 
+def open_record(codec: Codec, version: int, data: bytes) -> Record:
+    """See Codec.open. Raises Damaged, which says how to go on, also for what was given up."""
+    try:
+        return codec.open(version, data)
+    except Damaged as error:
+        if lost := open_lost(codec, version, data):
+            raise lost_error(codec.name, lost) from None
+        hint = f"{error.hint} {repair_hint(codec.name)}"
+        raise type(error)(error.message, hint=hint, code=error.code) from None
+
+
 def lost_error(name: str, lost: Record) -> Damaged:
     """For a reader of a version that was given up, or that would be rebuilt from it."""
     at = when(lost.at_ms)
@@ -49,6 +61,11 @@ def lost_error(name: str, lost: Record) -> Damaged:
         hint="Load another version; list_checkpoints (or `safepoint history`) shows them.",
         code="lost_version",
     )
+
+
+def repair_hint(name: str) -> str:
+    """The way out where there is no copy of the store."""
+    return f"Without a copy, `safepoint verify {name} --repair` goes on from what is intact."
 
 
 def _place(codec: Codec, version: int) -> Place:

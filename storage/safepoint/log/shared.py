@@ -18,9 +18,11 @@ from safepoint.objects.base import ObjectStore
 if TYPE_CHECKING:
     from safepoint.log.log import Log
 
-__all__ = ["LARGE_BYTES", "Head", "Shared", "awake_seconds", "off_loop"]
+__all__ = ["LARGE_BYTES", "VIEW_SECONDS", "Head", "Shared", "awake_seconds", "off_loop"]
 
 LARGE_BYTES = 256 * 1024
+VIEW_SECONDS = 600.0
+"""What a process knows of a head for longer than this is old: see Log.recent."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -28,6 +28,7 @@ from safepoint.model.history import (
     Rewound,
     Run,
 )
+from safepoint.model.keys import DataKeys, KeysRotated, RotatedWorkspace
 from safepoint.model.retention import Pruned, Retention, RetentionPolicy
 from safepoint.model.steps import (
     Blocker,
@@ -71,6 +72,7 @@ __all__ = [
     "CheckpointInfo",
     "CheckpointKind",
     "Comparison",
+    "DataKeys",
     "Decided",
     "Decision",
     "Deleted",
@@ -78,6 +80,7 @@ __all__ = [
     "Event",
     "Forked",
     "InFlight",
+    "KeysRotated",
     "Limits",
     "Marked",
     "NewRun",
@@ -97,6 +100,7 @@ __all__ = [
     "Requested",
     "RemovedArtifact",
     "RestoredFolder",
+    "RotatedWorkspace",
     "Saved",
     "SavedFolder",
     "Started",

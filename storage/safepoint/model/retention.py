@@ -66,7 +66,7 @@ class Pruned:
     more. `floor` is the version from which on all are kept, `kept` how many are below it.
     `removed` objects were removed from the store, or could be now; `waiting` ones are pruned but
     stay a while, because they are young or close to the newest version. `revisions` of artifacts
-    went with the versions.
+    went with the versions. `error` says why nothing could be done.
     """
 
     workspace: str
@@ -80,3 +80,4 @@ class Pruned:
     removed: int
     waiting: int
     revisions: int
+    error: str | None = None

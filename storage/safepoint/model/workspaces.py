@@ -79,7 +79,8 @@ class CheckpointInfo:
 class Brief:
     """Where a workspace was: enough for a fresh agent to carry on, without the state itself.
 
-    `approvals` has those of the run, open ones first, then the last decided, without subjects."""
+    `approvals` has those of the run, open ones first, then the last decided, without subjects.
+    `advice` says when to begin a new run. `artifacts` counts those that are current."""
 
     workspace: str
     run: int
@@ -101,6 +102,8 @@ class Brief:
     in_flight: tuple[InFlight, ...]
     blocked: tuple[Blocker, ...]
     approvals: tuple[Approval, ...] = ()
+    advice: str | None = None
+    artifacts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

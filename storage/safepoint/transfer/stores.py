@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from safepoint.crypto.storekeys import number_of
 from safepoint.errors import Conflict, Damaged, InvalidInput
 from safepoint.format.keys import (
     MANIFEST_FOLDER,
@@ -17,16 +18,14 @@ from safepoint.format.keys import (
     decode_name,
     encode_name,
     generation_of,
-    keys_folder,
     keys_key,
-    newest_generation,
     page_key,
     summary_key,
     workspace_folder,
 )
 from safepoint.log.cache import DocumentCache
-from safepoint.log.keys import WorkspaceKeys, open_manifest
 from safepoint.log.log import Log, Shared
+from safepoint.log.manifests import Newest, newest_keys
 from safepoint.log.seen import SeenHeads
 from safepoint.manifest import read_manifest
 from safepoint.objects.base import ObjectStore
@@ -115,6 +114,13 @@ async def _copy_slots(source: Shared, target: ObjectStore) -> bool:
                 hint="Name the workspaces to copy into it (--workspace), or an empty place.",
                 code="another_store",
             )
+        if number_of(there_body, there_key) != number_of(body, key):
+            raise Conflict(
+                f"{target.url} is a copy from before or after the store key was changed; nothing "
+                "was copied",
+                hint="Copy to an empty place, and delete the copy that the replaced key opens.",
+                code="store_key_changed",
+            )
         source.keys.check(there_body, key=there_key)
         known = await source.objects.get(there_key)
         if known is None or known != await target.get(there_key):
@@ -171,21 +177,28 @@ async def _copy_workspace(
 async def _copy_keys(source: Shared, target: Shared, name: str) -> None:
     """The newest workspace manifest, which holds all of the workspace's data keys."""
     ours = await _newest_keys(source, name)
-    if ours is None:
+    keys = ours.keys
+    if keys is None:
         return
-    generation, data, keys = ours
     theirs = await _newest_keys(target, name)
-    if theirs is not None:
-        known, _, there = theirs
+    if theirs.keys is not None:
+        there = theirs.keys
         if there.workspace_id != keys.workspace_id:
             raise Conflict(
                 f"{target.objects.url} has another workspace {name!r}, with keys of its own",
                 hint="To keep both, export this one and import it under another name.",
                 code="history_differs",
             )
-        if known >= generation:
-            return
-    if await put_new(target.objects, keys_key(name, generation), data) != data:
+        if there.generation >= keys.generation:
+            if keys.secrets.items() <= there.secrets.items() or there.deleted is not None:
+                return
+            raise Conflict(
+                f"workspace {name!r} has other data keys in {target.objects.url}: both were "
+                "rotated since it was copied",
+                hint="Copy to an empty place.",
+                code="history_differs",
+            )
+    if await put_new(target.objects, keys_key(name, keys.generation), ours.data) != ours.data:
         raise Conflict(
             f"the keys of workspace {name!r} in {target.objects.url} were changed just now",
             hint="Repeat the copy.",
@@ -193,13 +206,8 @@ async def _copy_keys(source: Shared, target: Shared, name: str) -> None:
         )
 
 
-async def _newest_keys(shared: Shared, name: str) -> tuple[int, bytes, WorkspaceKeys] | None:
-    key = newest_generation(await shared.objects.list(keys_folder(name)))
-    data = await shared.objects.get(key) if key else None
-    if key is None or data is None:
-        return None
-    generation = generation_of(key)
-    return generation, data, open_manifest(shared.keys, name, generation, data)
+async def _newest_keys(shared: Shared, name: str) -> Newest:
+    return await newest_keys(shared.objects, shared.keys, name, begun=None)
 
 
 async def _copy_others(source: ObjectStore, target: ObjectStore, name: str) -> None:

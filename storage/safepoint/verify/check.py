@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from safepoint.errors import Damaged, InvalidInput, NotFound, SafepointError, Unavailable
+from safepoint.filing.sealed import SealedObjects
 from safepoint.format.document import Document
 from safepoint.format.entries import ArtifactEntry
 from safepoint.format.keys import (
@@ -22,10 +23,10 @@ from safepoint.format.record import is_torn
 from safepoint.format.versions import Versions
 from safepoint.log.generations import newest_of
 from safepoint.log.keys import WorkspaceKeys, name_of
-from safepoint.log.log import Shared, newest_version
+from safepoint.log.log import newest_version
+from safepoint.log.shared import Shared
 from safepoint.model import Problem
 from safepoint.objects.base import SetsAside
-from safepoint.sealed import SealedObjects
 from safepoint.verify.chain import Fault, dependents_end
 from safepoint.verify.manifests import check_store_manifests, check_workspace_keys
 from safepoint.verify.places import check_root, check_workspace_places
@@ -111,12 +112,8 @@ async def _check_log(
     newest = await reader.newest_intact(head)
     first = keys.first
     if newest is not None:
-        reader.needs(newest.document)
-    need = Versions.covering([(first, head)])
-    if newest is not None and reader.need is not None:
-        need = reader.need | Versions.covering([(newest.version + 1, head)])
-        reader.need = need
-    need = need.between(first, head)
+        reader.needs(newest.document, head)
+    need = (reader.need or Versions.covering([(first, head)])).between(first, head)
     tally.expect(len(need))
     tally.add(pruned=max(0, head - first + 1 - len(need)))
     checked = await check_records(reader, need, tally)

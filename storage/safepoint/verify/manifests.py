@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from safepoint.crypto import manifest
 from safepoint.errors import Damaged, InvalidInput, Unavailable, Unsupported
@@ -10,18 +12,23 @@ from safepoint.format.keys import (
     MANIFEST_FOLDER,
     generation_of,
     keys_folder,
+    keys_key,
     log_folder,
 )
 from safepoint.format.record import is_torn
-from safepoint.log.generations import all_of
-from safepoint.log.keys import WorkspaceKeys, open_manifest
-from safepoint.log.log import Shared, newest_version
+from safepoint.log.generations import all_of, put_next
+from safepoint.log.keys import KIND as KEYS_KIND
+from safepoint.log.keys import WorkspaceKeys, open_manifest, renewed_manifest
+from safepoint.log.log import newest_version
+from safepoint.log.manifests import STORE_KIND, check_store_key, newest_keys
+from safepoint.log.shared import Shared
 from safepoint.model import Problem
+from safepoint.objects.base import SetsAside
+from safepoint.verify.aside import keep_aside, replace_object
 from safepoint.verify.tally import Tally
 
-__all__ = ["STORE_KIND", "check_store_manifests", "check_workspace_keys"]
+__all__ = ["check_store_manifests", "check_workspace_keys", "cut_keys", "mend_manifest"]
 
-STORE_KIND = "safepoint store"
 _REPLACED = "replaced_store_key"
 
 
@@ -47,9 +54,9 @@ async def check_workspace_keys(shared: Shared, name: str, tally: Tally) -> Works
     keys = await _generations(shared, folder)
     versions = await newest_version(shared.objects, log_folder(name))
     for key in keys:
-        if not versions and await _is_stump(shared, key):
+        if (not versions or key != keys[0]) and await _is_stump(shared, key):
             tally.add(stumps=1)
-            tally.note(f"{key} is what a power loss left of a workspace that was being made")
+            tally.note(f"{key} is what a power loss left of keys that nothing was sealed with")
             continue
         await _check(shared, name, key, read, tally, newest=key == keys[-1])
     if versions and not keys:
@@ -60,6 +67,50 @@ async def check_workspace_keys(shared: Shared, name: str, tally: Tally) -> Works
             )
         )  # fmt: skip
     return max(found, key=lambda one: one.generation, default=None)
+
+
+async def mend_manifest(shared: Shared, name: str, key: str) -> str:
+    """Set a damaged manifest aside; the newest one that opens takes its place. Gives the place."""
+    objects = shared.objects
+    data = await objects.get(key)
+    good = None
+    for other in await _generations(shared, keys_folder(name)):
+        found = await objects.get(other) if other != key else None
+        with contextlib.suppress(Damaged):
+            if found is not None:
+                open_manifest(shared.keys, name, generation_of(other), found)
+                good = other, found
+    if data is None or good is None:
+        raise Unavailable(f"{key} is changed by somebody else now", hint="Run the repair again.")
+    place = await keep_aside(objects, key, data)
+    body = manifest.decode(good[1], key=good[0], kind=KEYS_KIND)
+    body["generation"] = generation_of(key)
+    await replace_object(objects, key, shared.keys.encode(body, key=key))
+    return place
+
+
+async def cut_keys(shared: Shared, name: str, version: int) -> WorkspaceKeys | None:
+    """Keys by which versions from this one on are not deltas of any before it, in force.
+
+    None when other keys came into force meanwhile.
+    """
+    objects, folder = shared.objects, keys_folder(name)
+    newest = await newest_keys(objects, shared.keys, name)
+    if newest.keys is None or version in newest.keys.cuts:
+        return newest.keys
+    generation, base = newest.generation + 1, keys_key(name, newest.generation)
+    data, keys = renewed_manifest(
+        shared.keys, name, newest.keys, newest.data,
+        generation=generation, at=None, random=shared.random,
+    )  # fmt: skip
+    key = keys_key(name, generation)
+    body = manifest.decode(data, key=key, kind=KEYS_KIND)
+    cuts = (*keys.cuts, version)
+    sealed = shared.keys.encode({**body, "cuts": list(cuts)}, key=key)
+    if not await put_next(objects, folder, key, sealed, base=base):
+        return None
+    await check_store_key(objects, shared.keys)
+    return replace(keys, cuts=cuts)
 
 
 _COPY = "Restore it from a copy of the store: no repair can make up a key."
@@ -106,8 +157,8 @@ async def _check(
             if attempt:
                 tally.unread(Problem(name, key, "unread", error.message, effect, error.hint))
         except (Damaged, Unsupported) as error:
-            if error.code == _REPLACED and not newest:
-                tally.note(f"{key} is older than the store key in force, and not used")
+            if error.code == _REPLACED:
+                tally.note(f"{key} was written with a store key that was replaced; it is not used")
                 return
             if attempt:
                 what = "unsupported" if isinstance(error, Unsupported) else "damaged"
@@ -120,4 +171,10 @@ async def _check(
 
 async def _is_stump(shared: Shared, key: str) -> bool:
     data = await shared.objects.get(key)
-    return data is not None and is_torn(data)
+    if data is None or not is_torn(data) or not isinstance(shared.objects, SetsAside):
+        return False
+    try:
+        manifest.decode(data, key=key, kind=KEYS_KIND)
+    except (Damaged, Unsupported):
+        return True
+    return False

@@ -13,8 +13,9 @@ from safepoint.log.codec import Codec
 from safepoint.log.generations import newest_of
 from safepoint.log.keeping import needed
 from safepoint.log.keys import WorkspaceKeys, open_manifest
-from safepoint.log.log import Shared, newest_version
+from safepoint.log.log import newest_version
 from safepoint.log.lost import open_lost
+from safepoint.log.shared import Shared
 from safepoint.verify.chain import Fault, Link, dependents_end
 
 __all__ = ["Intact", "Reader", "codec_of"]
@@ -140,7 +141,7 @@ class Reader:
                 return
             self._seen_head = head
             if (newest := await self.newest_intact(head)) is not None:
-                self.needs(newest.document)
+                self.needs(newest.document, head)
         except SafepointError:
             return  # what was known to be needed will have to do
 
@@ -191,7 +192,8 @@ class Reader:
             version = found - 1 if dependents_end(self._codec, found) >= version else version - 1
         return None
 
-    def needs(self, document: Document) -> None:
-        """Take from the newest readable document which records have to be there."""
-        self.need = needed(document, self._codec.chain, self.keys.first)
-        self._seen_head = max(self._seen_head, document.version)
+    def needs(self, document: Document, head: int) -> None:
+        """Take from the newest readable document which records have to be there, up to `head`."""
+        known = needed(document, self._codec.chain, self.keys.first)
+        self.need = known | Versions.covering([(document.version + 1, head)])
+        self._seen_head = max(self._seen_head, head)

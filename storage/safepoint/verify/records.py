@@ -25,6 +25,9 @@ class Checked:
     faults: dict[int, Fault] = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
 
+    def blame(self, fault: Fault) -> None:
+        self.faults.setdefault(fault.version, fault)
+
     @property
     def unusable(self) -> frozenset[int]:
         """The versions that are nothing to rebuild others from."""
@@ -34,7 +37,7 @@ class Checked:
 async def check_records(reader: Reader, versions: Versions, tally: Tally) -> Checked:
     """Check all records of these versions, ascending. Raises Unavailable when the store is gone."""
     checked = Checked()
-    chain = Chain(reader.codec, lambda fault: checked.faults.setdefault(fault.version, fault))
+    chain = Chain(reader.codec, checked.blame)
     async for links in _links(reader, versions):
         chain.codec = reader.codec
         await asyncio.to_thread(_walk, chain, links)

@@ -1,6 +1,7 @@
 """What each command means: pure functions from a document and a context to an outcome."""
 
 from safepoint.log.transitions.approval import Ask
+from safepoint.log.transitions.artifact import RemoveArtifact, SaveArtifacts
 from safepoint.log.transitions.base import NO_CHANGE, Command, Context, Outcome, StateChange
 from safepoint.log.transitions.decide import Consume, Decide, Withdraw
 from safepoint.log.transitions.delete import Delete
@@ -25,8 +26,10 @@ __all__ = [
     "Outcome",
     "PlanSteps",
     "RecordFork",
+    "RemoveArtifact",
     "Rewind",
     "Save",
+    "SaveArtifacts",
     "Start",
     "StartNewRun",
     "StateChange",

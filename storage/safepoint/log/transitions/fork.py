@@ -13,6 +13,7 @@ from safepoint.errors import Conflict
 from safepoint.format.document import STATE, Document, result_region
 from safepoint.format.entries import ArtifactEntry, ForkEntry, OriginEntry, StepEntry
 from safepoint.log.progress import FINISHED
+from safepoint.log.transitions.artifact import UPLOAD_FRESH_MS, NewArtifact
 from safepoint.log.transitions.base import Context, Outcome, advance, check_text, checkpoint
 from safepoint.log.transitions.stepback import steps_back
 
@@ -40,14 +41,16 @@ class BeginFork:
     """The first version of a fork. The reply is the document that the fork began with, or None
     when an earlier call began it from the same version of the same origin.
 
-    `any_version` takes a fork of whatever version of that origin for a repeat. `artifacts` is the
-    fork's table.
+    `any_version` takes a fork of whatever version of that origin for a repeat. `files` were stored
+    for it while there was no workspace of its name; `base` was the newest version then, above 0
+    when it had been deleted.
     """
 
     origin: str
     old: Document
     head: Document
-    artifacts: Mapping[str, tuple[ArtifactEntry, ...]]
+    files: tuple[NewArtifact, ...] = ()
+    base: int = 0
     reason: str | None = None
     any_version: bool = False
 
@@ -56,6 +59,7 @@ class BeginFork:
         if document.exists:
             self.check_same(document, context.workspace)
             return Outcome(None)
+        self._check_files(document, context)
         old = self.old
         origin = OriginEntry(self.origin, old.version, old.run, context.now_ms)
         wanted = {STATE, *(result_region(name) for name in old.steps)}
@@ -69,7 +73,7 @@ class BeginFork:
             state_sha256=old.state_sha256,
             steps=forked_steps(old, self.head, context),
             references=old.references,
-            artifacts=self.artifacts,
+            artifacts={file.name: (_revision(file, context),) for file in self.files},
             origin=origin,
             regions={name: data for name, data in old.regions.items() if name in wanted},
         )
@@ -101,6 +105,34 @@ class BeginFork:
             hint="Choose another name for the fork.",
             code="workspace_exists",
         )
+
+    def _check_files(self, document: Document, context: Context) -> None:
+        late = any(
+            context.now_ms - (file.uploaded_ms or 0) > UPLOAD_FRESH_MS for file in self.files
+        )
+        if late or (self.files and document.version != self.base):
+            raise Conflict(
+                "the files of the fork were stored too long ago, or for a workspace that is gone",
+                hint="Fork it again.",
+                code="upload_expired",
+            )
+
+
+def _revision(file: NewArtifact, context: Context) -> ArtifactEntry:
+    return ArtifactEntry(
+        id=file.id,
+        revision=1,
+        version=context.version,
+        at_ms=context.now_ms,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        actor=context.actor,
+        stored_bytes=file.stored_bytes,
+        executable=file.executable,
+        step=file.step,
+        summary=file.summary,
+    )
 
 
 @dataclass(frozen=True, slots=True)

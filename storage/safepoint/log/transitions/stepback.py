@@ -66,6 +66,7 @@ def _back(old: StepEntry, now: StepEntry, version: int, now_ms: int) -> StepEntr
         old,
         attempts=max(old.attempts, now.attempts),
         input=now.input or old.input,
+        needs=tuple(dict.fromkeys((*old.needs, *now.needs))),  # going back takes none away
         doubt=old.doubt or ran,
         returned=now.returned,
     )

@@ -131,7 +131,7 @@ class SealedObjects:
             start_sealing, codec.secrets[key_id], key_id, self._place(key), random=codec.random
         )
         sealing = _Sealing(segments, source, limit, total, told)
-        async with aclosing(ahead(sealing.chunks())) as chunks:
+        async with aclosing(_each(ahead(sealing.batches()))) as chunks:
             stored_bytes = await self._objects.put_stream(key, chunks)
         return Stored(object_id, sealing.size, sealing.digest.hexdigest(), stored_bytes)
 
@@ -160,7 +160,10 @@ class SealedObjects:
         opening = _Opening(segments, entry, key, first, first + count, whole=whole)
         # One byte more than there should be, so that what was prolonged is noticed.
         stream = self._objects.get_stream(key, start=at, length=wanted + whole)
-        async with aclosing(stream) as sealed, aclosing(ahead(opening.chunks(sealed))) as chunks:
+        async with (
+            aclosing(stream) as sealed,
+            aclosing(_each(ahead(opening.batches(sealed)))) as chunks,
+        ):
             skip, left = start - first * SEGMENT_BYTES, end - start
             try:
                 async for chunk in chunks:
@@ -225,18 +228,18 @@ class _Sealing:
         self.size = 0
         self.digest = hashlib.sha256()
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        index, first = 0, self._segments.header
-        async with aclosing(ahead(self._batches())) as batches:
+    async def batches(self) -> AsyncGenerator[Sequence[bytes], None]:
+        index = 0
+        yield (self._segments.header,)
+        async with aclosing(ahead(self._plain())) as batches:
             async for plain, last in batches:
                 sealed = await asyncio.to_thread(self._seal, index, plain, last)
                 index += _AT_ONCE
-                yield b"".join((first, *sealed))
-                first = b""
+                yield sealed
                 if self._told is not None:
                     self._told(self.size, self._total)
 
-    async def _batches(self) -> AsyncGenerator[tuple[bytes, bool], None]:
+    async def _plain(self) -> AsyncGenerator[tuple[bytes, bool], None]:
         """What is sealed at once, and whether it is the end: so one is read ahead."""
         plain, size = await self._source.read(_BATCH), 0
         while True:
@@ -287,7 +290,9 @@ class _Opening:
         self._final = segment_count(entry.size) - 1
         self._digest = hashlib.sha256() if whole else None
 
-    async def chunks(self, sealed: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async def batches(
+        self, sealed: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[Sequence[bytes], None]:
         source = Chunks(sealed)
         while self._index < self._end:
             count = min(_AT_ONCE, self._end - self._index)
@@ -302,8 +307,7 @@ class _Opening:
                         hint="Restore it from a copy of the store.",
                         code="wrong_digest",
                     )
-            for part in parts:
-                yield part
+            yield parts
 
     def _open(self, data: bytes, count: int) -> Sequence[bytes]:
         view, parts = memoryview(data), []
@@ -329,6 +333,13 @@ async def ahead(items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
             yield item
     finally:  # goes on when it is cancelled too
         await asyncio.shield(asyncio.ensure_future(_close(following, items)))
+
+
+async def _each(batches: AsyncGenerator[Sequence[T], None]) -> AsyncGenerator[T, None]:
+    async with aclosing(batches):
+        async for batch in batches:
+            for item in batch:
+                yield item
 
 
 async def _close(following: asyncio.Future[T | None], items: AsyncGenerator[T, None]) -> None:

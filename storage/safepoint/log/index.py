@@ -1,0 +1,43 @@
+"""The index of checkpoints: that of a block is in the block's last version."""
+
+from __future__ import annotations
+
+from safepoint.errors import Damaged
+from safepoint.format.document import Document
+from safepoint.format.entries import CheckpointEntry
+from safepoint.format.keys import first_of_block, last_of_block
+from safepoint.format.versions import is_pruned, kept_of
+from safepoint.log.log import Log
+
+__all__ = ["checkpoints_of_block"]
+
+_LOST = "lost_version"
+
+
+async def checkpoints_of_block(log: Log, block: int, head: Document) -> tuple[CheckpointEntry, ...]:
+    """Those in this block that the workspace, now at `head`, still has, oldest first."""
+    first, last = first_of_block(block), last_of_block(block)
+    if last < head.floor and not kept_of(head).all.any_between(first, last):
+        return ()
+    try:
+        document = head if last >= head.version else await log.rebuilt(last)
+    except Damaged as error:
+        newer = (await log.head()).document
+        if newer.floor != head.floor and newer.floor > last:
+            return await checkpoints_of_block(log, block, newer)
+        if error.code != _LOST:
+            raise
+        document = await _newest_left(log, max(first, log.first), last)
+    return tuple(one for one in document.checkpoints if not is_pruned(head, one.version))
+
+
+async def _newest_left(log: Log, first: int, last: int) -> Document:
+    """The newest version of a block that a repair has left: what came after it is lost, so that it
+    has all that there is."""
+    for version in range(last - 1, first - 1, -1):
+        try:
+            return await log.rebuilt(version)
+        except Damaged as error:
+            if error.code != _LOST:
+                raise
+    return Document()
