@@ -30,7 +30,6 @@ from safepoint.format.entries import (
     RunEntry,
     StepEntry,
     newer,
-    read_checkpoint,
 )
 
 __all__ = [
@@ -181,15 +180,11 @@ def _named(kind: type[Entry]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda stored: {name: kind.read(entry) for name, entry in stored.items()}
 
 
-def _request(stored: dict[str, Any]) -> RequestEntry:
-    return RequestEntry(stored["id"], stored["fingerprint"], read_checkpoint(stored["entry"]))
-
-
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "steps": _named(StepEntry),
-    "checkpoints": lambda stored: tuple(map(read_checkpoint, stored)),
-    "latest": lambda stored: None if stored is None else read_checkpoint(stored),
-    "requests": lambda stored: tuple(map(_request, stored)),
+    "checkpoints": _each(CheckpointEntry),
+    "latest": lambda stored: None if stored is None else CheckpointEntry.read(stored),
+    "requests": _each(RequestEntry),
     "approvals": _named(ApprovalEntry),
     "artifacts": lambda stored: {
         name: tuple(map(ArtifactEntry.read, entries)) for name, entries in stored.items()

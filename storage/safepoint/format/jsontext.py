@@ -19,7 +19,15 @@ import orjson
 from safepoint.errors import InvalidInput, LimitExceeded
 from safepoint.model import JSON
 
-__all__ = ["DEPTH_MAX", "DIGITS_MAX", "decode_json", "depth_of_text", "encode_json", "json_start", "rough_size"]
+__all__ = [
+    "DEPTH_MAX",
+    "DIGITS_MAX",
+    "decode_json",
+    "depth_of_text",
+    "encode_json",
+    "json_start",
+    "rough_size",
+]
 
 DEPTH_MAX: Final = 200
 """No `max_depth` goes beyond this: several JSON parsers give up or crash soon after it."""
@@ -158,7 +166,8 @@ def _encode_quickly(value: object, max_depth: int) -> bytes | None:
         types = marshal.dumps(cast(Any, value), 4)
     except (TypeError, ValueError):
         return None
-    if b"null" in text and any(pattern.search(types) for pattern in _NOT_FINITE):
+    last_byte = b"\x7f" in types or b"\xff" in types  # rare, and quickly found
+    if last_byte and b"null" in text and any(mark.search(types) for mark in _NOT_FINITE):
         return None
     return text[around : len(text) - around]
 
