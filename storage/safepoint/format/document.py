@@ -165,10 +165,10 @@ def decode(data: bytes) -> Document:
 def _stored(value: Any) -> Any:
     if isinstance(value, Entry):
         return value.stored
+    if isinstance(value, tuple):
+        return [one.stored if isinstance(one, Entry) else one for one in value]
     if isinstance(value, Mapping):
         return {name: _stored(item) for name, item in value.items()}
-    if isinstance(value, tuple):
-        return [_stored(item) for item in value]
     return value
 
 
