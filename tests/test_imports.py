@@ -21,7 +21,7 @@ PUBLIC = [
     "Change", "ChangeKind", "Changes", "Comparison", "Forked", "NewRun", "PastEffect", "Rewound",
     "Run", "Approval", "ApprovalNeed", "ApprovalStatus", "Decided", "Due", "Requested", "Verdict",
     "Pruned", "Retention", "RetentionPolicy",
-    "Problem", "RepairReport", "VerifyReport",
+    "Problem", "RepairReport", "VerifyReport", "Reference", "ReferenceCheck", "ReferenceStatus",
     "ArtifactInfo", "RemovedArtifact", "RestoredFolder", "SavedFolder",
     "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",
     "default_key_file", "default_seen_folder", "default_store_path",

@@ -22,7 +22,10 @@ from safepoint.testing.faults import Operation
 
 pytestmark = pytest.mark.anyio
 
-NEVER = ("goal-words", "summary-words", "next-words", "state-words", "result-words", "error-words")
+NEVER = (
+    *("goal-words", "summary-words", "next-words", "state-words", "result-words", "error-words"),
+    *("approval-words", "question-words", "subject-words"),
+)
 NAMES = ("step-words", "title-words", "label-words", "actor-words")
 LONG = "Long name " * 29 + "its-end-words"
 
@@ -45,6 +48,7 @@ async def work(store: Store) -> None:
         await trip.plan_steps(
             [PlannedStep("step-words 1", title="title-words"), "step-words 2"], goal="goal-words"
         )
+        await trip.approvals.request("approval-words", "question-words", subject="subject-words")
         started = await trip.start_step("step-words 1", input="state-words")
         await trip.save(
             {"state-words": "state-words"}, label="label-words", summary="summary-words",
@@ -107,6 +111,7 @@ async def test_counts_show_where_a_workspace_is_by_numbers(place: Place) -> None
         await work(store)
     found = await page(place, page_key(encode_name("Trip to Lisbon: 100 % fun")))
     assert "Trip to Lisbon: 100 % fun" in found.text  # as the key tells anyway
+    assert "Approvals asked for1" in found.text.replace("\n", "")
     assert [row[1] for row in found.rows[:3]] == ["Status", "✓ done", "✕ failed"]
     assert "Step 1: done" in found.text
 

@@ -219,6 +219,32 @@ async def test_an_import_makes_a_workspace_that_goes_on(place: Place, tmp_path: 
         assert origin.pop().startswith("import of trip@9 (")
 
 
+async def test_an_import_waits_for_the_same_approvals_and_times(
+    place: Place, tmp_path: Path
+) -> None:
+    later = place.now + timedelta(days=1)
+    steps = [
+        PlannedStep("done", needs_approval=("first",)),
+        PlannedStep("ship", needs_approval=("deploy",)),
+        PlannedStep("report", wake_at=later),
+    ]
+    async with place.process() as store:
+        trip = store.workspace("trip")
+        await trip.plan_steps(steps)
+        for name in ("first", "deploy"):
+            await trip.approvals.request(name, "May I?")
+            await trip.approvals.decide(name, "approve", by=Actor("ann"))
+        started = await trip.start_step("done")
+        await trip.mark_step_done("done", fencing_token=started.fencing_token)
+        await export_workspace(store, "trip", tmp_path / "out")
+        await import_workspace(store, tmp_path / "out", name="trip 2")
+        again = store.workspace("trip 2")
+        assert (await again.start_step("done")).decision is Decision.SKIP
+        blocked = await again.start_step("ship")
+        assert [(one.name, one.status) for one in blocked.approvals] == [("deploy", "missing")]
+        assert (await again.start_step("report")).wait_until == later
+
+
 async def test_an_import_never_touches_a_workspace_that_is_there(
     place: Place, tmp_path: Path
 ) -> None:

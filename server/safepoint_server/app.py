@@ -22,6 +22,9 @@ from safepoint_server import stdio
 from safepoint_server.dialog import Dialog
 from safepoint_server.instructions import INSTRUCTIONS
 from safepoint_server.logs import configure
+from safepoint_server.paths import AllowedPaths
+from safepoint_server.references import AllowedReferences, below
+from safepoint_server.resources import ResourceServer
 from safepoint_server.settings import Settings
 from safepoint_server.states import request_states
 from safepoint_server.tools import specs
@@ -52,10 +55,19 @@ def create_server(
 
     def new_call(context: Context[Any, Any]) -> Call:
         dialog = Dialog.of(context, dialog_seconds) if settings.elicitation else None
-        return Call(store, caller(context, transport), dialog)
+        return Call(
+            store,
+            caller(context, transport),
+            dialog,
+            files,
+            outside,
+            report=context.report_progress,
+        )
 
-    return MCPServer(
-        "safepoint",
+    files = AllowedPaths(settings.allowed_paths)
+    outside = AllowedReferences(below(files), settings.allowed_s3)
+    return ResourceServer(
+        store,
         title="Safepoint",
         version=__version__,
         instructions=INSTRUCTIONS,

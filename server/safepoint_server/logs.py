@@ -29,8 +29,9 @@ def configure(level: str, log_format: str) -> None:
 
 
 def call_line(event: str, outcome: str, fields: dict[str, Any]) -> None:
-    """One line for one finished call: `outcome` is `ok` or the code of its failure."""
-    level = logging.INFO if outcome == "ok" else logging.WARNING
+    """One line for one finished call: `outcome` is `ok`, `asked` (a dialog was opened, and the
+    client calls again) or the code of its failure."""
+    level = logging.INFO if outcome in ("ok", "asked") else logging.WARNING
     if logger.isEnabledFor(level):
         kept = {name: value for name, value in fields.items() if value is not None}
         logger.log(level, event, extra={FIELDS: {"outcome": outcome, **kept}})

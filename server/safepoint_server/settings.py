@@ -6,22 +6,32 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-from safepoint import Actor, InvalidInput, Limits, PagesPolicy, Store, default_store_path
+from safepoint import (
+    Actor,
+    InvalidInput,
+    Limits,
+    PagesPolicy,
+    Store,
+    Unsupported,
+    default_store_path,
+)
+from safepoint.outside.s3 import S3Look
 
 __all__ = ["TOOLSETS", "VARIABLES", "Settings", "Variable"]
 
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
 
-TOOLSETS: Final = ("core",)
+TOOLSETS: Final = ("core", "history")
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json")
 PAGES: Final[tuple[PagesPolicy, ...]] = ("full", "counts", "off")
@@ -73,7 +83,9 @@ VARIABLES: Final = (
     ),
     Variable("SAFEPOINT_LOG", "info", "How much to log on stderr: debug, info, warning or error."),
     Variable("SAFEPOINT_LOG_FORMAT", "text", "Log lines as text or json."),
-    Variable("SAFEPOINT_TOOLSETS", "core", "Which tools to offer, separated by commas."),
+    Variable(
+        "SAFEPOINT_TOOLSETS", "core", "Which tools to offer: core, history or both (core,history)."
+    ),
     Variable(
         "SAFEPOINT_PAGES",
         "counts",
@@ -84,11 +96,22 @@ VARIABLES: Final = (
         "on",
         "Whether people may answer approvals in dialogs of MCP clients: on or off.",
     ),
+    Variable(
+        "SAFEPOINT_ALLOWED_PATHS",
+        "none",
+        "Folders whose files tools may read and write, separated as in PATH.",
+    ),
+    Variable(
+        "SAFEPOINT_ALLOWED_S3",
+        "none",
+        "Addresses such as s3://bucket/prefix below which references are checked; spaces between.",
+    ),
     Variable("SAFEPOINT_MAX_STATE_BYTES", "16MiB", "Largest state of a workspace, as JSON."),
     Variable("SAFEPOINT_MAX_RESULT_BYTES", "256KiB", "Largest result of a step, as JSON."),
     Variable("SAFEPOINT_MAX_SUMMARY_BYTES", "4KiB", "Longest summary, goal or next action."),
     Variable("SAFEPOINT_MAX_LABEL_CHARS", "200", "Longest label, in characters."),
     Variable("SAFEPOINT_MAX_STEPS", "10000", "Most steps in one run of a workspace."),
+    Variable("SAFEPOINT_MAX_ARTIFACT_BYTES", "64GiB", "Largest artifact."),
     Variable("SAFEPOINT_MAX_LEASE_SECONDS", "86400", "Longest lease that a step can be given."),
     Variable("SAFEPOINT_MAX_REQUEST_BYTES", "20MiB", "Largest single MCP message that is read."),
     Variable("SAFEPOINT_CACHE_BYTES", "256MiB", "Memory for the newest versions of workspaces."),
@@ -108,6 +131,8 @@ class Settings:
     toolsets: tuple[str, ...] = ("core",)
     pages: PagesPolicy = "counts"
     elicitation: bool = True
+    allowed_paths: tuple[Path, ...] = ()
+    allowed_s3: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     cache_bytes: int = 256 << 20
     max_request_bytes: int = 20 << 20
@@ -123,6 +148,7 @@ class Settings:
         toolsets: str | None = None,
         log: str | None = None,
         log_format: str | None = None,
+        allowed_paths: Sequence[str] | None = None,
     ) -> Settings:
         """Settings from `environ`, each overridden by the option of its name if given.
 
@@ -157,6 +183,8 @@ class Settings:
             toolsets=read.names("SAFEPOINT_TOOLSETS", TOOLSETS, "core", toolsets),
             pages=read.one_of("SAFEPOINT_PAGES", PAGES, "counts", None),
             elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",
+            allowed_paths=read.folders("SAFEPOINT_ALLOWED_PATHS", allowed_paths),
+            allowed_s3=read.s3_addresses("SAFEPOINT_ALLOWED_S3"),
             limits=_limits(read),
             cache_bytes=read.size("SAFEPOINT_CACHE_BYTES", 256 << 20, 1 << 20, 64 * GIB),
             max_request_bytes=read.size("SAFEPOINT_MAX_REQUEST_BYTES", 20 << 20, 1 << 16, GIB),
@@ -193,6 +221,9 @@ def _limits(read: _Reader) -> Limits:
         summary_bytes=read.size("SAFEPOINT_MAX_SUMMARY_BYTES", plain.summary_bytes, 64, 1 << 16),
         label_chars=read.number("SAFEPOINT_MAX_LABEL_CHARS", plain.label_chars, 1, 1000),
         steps=read.number("SAFEPOINT_MAX_STEPS", plain.steps, 1, 100_000),
+        artifact_bytes=read.size(
+            "SAFEPOINT_MAX_ARTIFACT_BYTES", plain.artifact_bytes, 1024, plain.artifact_bytes
+        ),
         lease_max=timedelta(seconds=lease),
     )
 
@@ -223,6 +254,23 @@ class _Reader:
         if not chosen:
             _refuse(name, value, f"it names at least one toolset of {', '.join(allowed)}")
         return chosen
+
+    def s3_addresses(self, name: str) -> tuple[str, ...]:
+        addresses = tuple((self.text(name) or "").split())
+        for address in addresses:
+            try:
+                S3Look([address])
+            except (InvalidInput, Unsupported) as error:
+                _refuse(name, address, f"it holds addresses like s3://bucket/prefix: {error}")
+        return addresses
+
+    def folders(self, name: str, options: Sequence[str] | None) -> tuple[Path, ...]:
+        given = options or (self.text(name) or "").split(os.pathsep)
+        paths = tuple(Path(part).expanduser() for part in given if part.strip())
+        for path in paths:
+            if not path.is_absolute():
+                _refuse(name, str(path), "it holds absolute paths of folders")
+        return paths
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         return self._ranged(name, default, low, high, int, "a whole number")

@@ -20,6 +20,7 @@ from safepoint.model import Actor, Approval, Blocker, Brief, InFlight, StepStatu
 
 __all__ = ["brief_of"]
 
+_MAX_APPROVALS = 50
 _UNKNOWN = Actor("unknown")
 
 LONG_RUN_VERSIONS = 2048
@@ -83,12 +84,14 @@ def _advice(document: Document) -> str | None:
 
 
 def _approvals(name: str, document: Document, now_ms: int) -> tuple[Approval, ...]:
-    found = [approval_of(name, document, one, now_ms) for one in document.approvals]
-    waiting = [approval for approval in found if approval.decided_at is None]
-    decided = [approval for approval in found if approval.decided_at is not None]
-    waiting.sort(key=lambda approval: approval.asked_version)
-    decided.sort(key=lambda approval: approval.decided_at or approval.asked_at, reverse=True)
-    return (*waiting, *decided)
+    """Those that wait in the order of asking, then the last decided."""
+    entries = document.approvals
+    waiting = [one for one, entry in entries.items() if entry.decided_ms is None]
+    decided = [one for one, entry in entries.items() if entry.decided_ms is not None]
+    waiting.sort(key=lambda one: entries[one].asked_version)
+    decided.sort(key=lambda one: -(entries[one].decided_version or 0))
+    shown = [*waiting, *decided][:_MAX_APPROVALS]
+    return tuple(approval_of(name, document, one, now_ms) for one in shown)
 
 
 def _in_flight(name: str, document: Document, step: str, *, interrupted: bool) -> InFlight:

@@ -305,10 +305,11 @@ class Store:
         await change_slots(self.objects, self._shared.keys, without)
 
     async def verify(
-        self, *, deep: bool = False, on_progress: OnProgress | None = None
+        self, *names: str, deep: bool = False, on_progress: OnProgress | None = None
     ) -> VerifyReport:
-        """Check the store itself and every workspace in it; see Workspace.verify."""
-        return await verify_store(self._shared, deep=deep, on_progress=on_progress)
+        """Check these workspaces, or without names the store itself and all that is in it; see
+        Workspace.verify."""
+        return await verify_store(self._shared, names, deep=deep, on_progress=on_progress)
 
     def _handle(self, name: str, actor: Actor) -> Handle:
         return Handle(

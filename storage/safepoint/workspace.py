@@ -33,6 +33,7 @@ from safepoint.model import (
     Page,
     Plan,
     PlannedStep,
+    Reference,
     RepairReport,
     Rewound,
     Run,
@@ -42,6 +43,7 @@ from safepoint.model import (
     Unset,
     VerifyReport,
 )
+from safepoint.references import entries_of, references_of
 from safepoint.retention import WorkspaceRetention
 from safepoint.verify import OnProgress, repair_workspace, verify_workspace
 
@@ -93,11 +95,12 @@ class Workspace:
         step: str | None = None,
         expected_version: int | None = None,
         request_id: str | None = None,
+        references: Iterable[Reference] | None = None,
     ) -> Saved:
         """Save a checkpoint: of `state`, of the present state changed by an RFC 7396 merge
         `patch`, or, with neither, of the present state as it is.
 
-        `summary` and `next_action` stay until replaced; an empty text clears them. With
+        `summary`, `next_action` and `references` stay until replaced; empty ones clear them. With
         `expected_version` the save happens only if that is the newest version (0: only if the
         workspace does not exist). With `request_id` it happens at most once, however often it is
         repeated; the last 256 such saves are remembered.
@@ -108,7 +111,8 @@ class Workspace:
         """
         change = await self._change(state, patch)
         command = Save(
-            change, label, summary, next_action, kind, step, expected_version, request_id
+            change, label, summary, next_action, kind, step, expected_version, request_id,
+            entries_of(references),
         )  # fmt: skip
         try:
             done = await self._handle.commit(command, size=change.size)
@@ -157,6 +161,7 @@ class Workspace:
             state=None if state is None else await off_loop(len(state), decode_json, state),
             state_json=state or b"",
             sha256=document.state_sha256,
+            references=references_of(document.references),
         )
 
     async def checkpoints(

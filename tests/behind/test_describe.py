@@ -21,6 +21,13 @@ def test_counts_shows_no_names_and_off_shows_nothing() -> None:
     assert describe("off", 12, EVENT) == {}
 
 
+def test_an_approval_is_named_only_where_names_are_shown() -> None:
+    asked = {"kind": "ask", "approval": "fire Bob", "replaces": "denied"}
+    shown = {"safepoint-version": "1", "safepoint-event": "ask"}
+    assert describe("full", 1, asked) == {**shown, "safepoint-approval": "fire Bob"}
+    assert describe("counts", 1, asked) == shown
+
+
 def test_all_of_it_fits_the_two_kilobytes_that_s3_allows() -> None:
     shown = describe("full", 99_999_999, EVENT | {"label": "ö" * 200, "step": "x" * 200})
     assert sum(len(name) + len(value) for name, value in shown.items()) < 2048

@@ -28,7 +28,7 @@ def test_the_main_help_lists_every_command(cli: Cli) -> None:
     shown = cli("--help")
     assert shown.code == 0
     for name, command in COMMANDS.items():
-        assert f"{name:<14}{command.summary}" in shown.out
+        assert f"{name:<18}{command.summary}" in shown.out
 
 
 def test_version_is_that_of_the_package(cli: Cli) -> None:

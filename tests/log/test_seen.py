@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from tests.place import Place
 
 from safepoint import Damaged
-from safepoint.format.keys import log_key
+from safepoint.format.keys import log_folder, log_key
+from safepoint.log.log import Log
 from safepoint.log.seen import SeenHeads
+from safepoint.testing.faults import GatedObjects
 
 pytestmark = pytest.mark.anyio
 
@@ -135,3 +138,19 @@ async def test_a_workspace_that_was_deleted_is_no_fresh_start(tmp_path: Path) ->
             await store.workspace("work").save({"weeks": 0})
     async with place.process(seen=tmp_path / "another machine") as store:
         assert (await store.workspace("work").save({"weeks": 0})).version == 1
+
+
+async def test_what_this_process_commits_while_it_looks_elsewhere_is_no_rollback(
+    place: Place,
+) -> None:
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as store:
+        work = store.workspace("work")
+        await work.save(1)
+        gate = gated.hold("list", log_folder("work"), acted=True)
+        looking = asyncio.create_task(Log("work", store.shared).head())
+        await gate.reached.wait()
+        await work.save(2)
+        await work.save(3)
+        gate.open()
+        assert (await looking).version == 1

@@ -99,14 +99,18 @@ def process_agent(era: str, tmp_path: Path) -> OnStore:
     """An agent on a server process of its own, over the local store of this test."""
 
     @asynccontextmanager
-    async def connect(*options: str, name: str = "tester") -> AsyncIterator[Agent]:
+    async def connect(
+        *options: str, name: str = "tester", person: Any = None
+    ) -> AsyncIterator[Agent]:
         with (tmp_path / "stderr").open("a") as errors:
             command = [sys.executable, "-m", "safepoint_server", "serve"]
             command += ["--store", str(tmp_path / "store"), *options]
             shell = ["-c", 'exec "$@" 2>>"$0"', errors.name, *command]
             parameters = StdioServerParameters(command="sh", args=shell, env=dict(os.environ))
             info = Implementation(name=name, version="1.0")
-            async with Client(parameters, mode=era, client_info=info) as client:
+            async with Client(
+                parameters, mode=era, client_info=info, elicitation_callback=person
+            ) as client:
                 yield Agent(client)
 
     return connect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +123,21 @@ async def test_what_a_person_enters_in_the_dialog_is_recorded_if_it_fits(
         assert len(person.shown) == 1
         await agent.call("request_approval", **LOOK)
         assert len(person.shown) == 1
+
+
+async def test_a_dialog_of_a_client_of_a_process_is_answered_and_none_of_it_is_logged(
+    process_agent, tmp_path: Path
+) -> None:
+    person = Person(decision="approve", comment="comment-words")
+    secret = {"details": "details-words", "subject": "subject-words"}
+    async with process_agent(person=person) as agent:
+        reply = await agent.call("request_approval", **ASK, **secret)
+        assert (reply["status"], reply["decided_by"]) == ("approved", "tester (elicitation)")
+    log = (tmp_path / "stderr").read_text()
+    assert "approval=deploy status=approved" in log
+    assert "warning" not in log
+    for words in ("Deploy?", "details-words", "subject-words", "comment-words"):
+        assert words not in log
 
 
 async def test_the_dialog_shows_all_that_is_asked_and_hides_no_letter(agent_on) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 PARAMETERS = {
     "load_checkpoint": "workspace version label select max_bytes",
     "save_checkpoint": "workspace state merge label summary next_action kind step "
-    "expected_version request_id",
+    "expected_version request_id references",
     "plan_steps": "workspace steps goal",
     "start_step": "workspace step input lease_seconds fencing_token",
     "mark_step_done": "workspace step status result error retryable retry_after_seconds "
@@ -24,12 +24,16 @@ PARAMETERS = {
     "list_steps": "workspace status limit cursor",
     "list_checkpoints": "workspace limit cursor",
     "list_workspaces": "prefix status limit cursor",
+    "save_artifact": "workspace name text base64 path media_type summary step",
+    "load_artifact": "workspace name revision version start length path",
 }
 REQUIRED = {
     "plan_steps": ["workspace", "steps"],
     "start_step": ["workspace", "step"],
     "mark_step_done": ["workspace", "step"],
     "request_approval": ["workspace", "name"],
+    "save_artifact": ["workspace", "name"],
+    "load_artifact": ["workspace", "name"],
     "list_workspaces": [],
 }
 DEFAULTS = {

@@ -25,7 +25,8 @@ examples:
   safepoint doctor --store s3://bucket    whether a bucket can be relied on, and where it is
   safepoint doctor --json                 for programs
 
-It writes probe objects and deletes them; nothing is left behind.
+It writes probe objects and deletes them; nothing is left behind. Whether all that is stored is
+what was written is told by `safepoint verify`.
 """
 
 

@@ -54,9 +54,14 @@ COMMANDS: dict[str, Command] = {
     "answer": Command("pick an option or fill in the form that an agent asks for", "answer"),
     "due": Command("workspaces that are to be taken up now, and why", "due"),
     "delete": Command("a workspace for good: its keys are destroyed first", "delete"),
+    "artifacts list": Command("the files of a workspace", "artifacts_list"),
+    "artifacts put": Command("save a file or folder in a workspace", "artifacts_put"),
+    "artifacts get": Command("write a saved file or folder to disk", "artifacts_get"),
+    "artifacts remove": Command("let a file be current no longer", "artifacts_remove"),
     "copy": Command("a store, or workspaces of it, to another place; repeat to update", "copy"),
     "export": Command("a workspace as readable files", "export"),
     "import": Command("exported files, perhaps edited, as a workspace or checkpoint", "import_"),
+    "verify": Command("is all that is stored what was written; --repair goes on", "verify"),
     "keys init": Command("make the key of a new store, or say where it is", "keys_init"),
     "keys add": Command("let another passphrase, key file or KMS key open it", "keys_add"),
     "keys list": Command("the key slots of the store, and its data keys", "keys_list"),
@@ -117,7 +122,7 @@ def parse(argv: Sequence[str]) -> tuple[Run, argparse.Namespace]:
     module = command.load()
     parser = Parser(f"safepoint {name}", _sentence(command.summary), module.EXAMPLES)
     module.add_arguments(parser)
-    return module.run, parser.parse_args([*argv[:at], *argv[at + length :]])
+    return module.run, parser.parse_intermixed_args([*argv[:at], *argv[at + length :]])
 
 
 def _command_at(argv: Sequence[str]) -> int | None:
@@ -136,7 +141,7 @@ def _family(name: str) -> list[str]:
 
 
 def _family_without_action(name: str, rest: Sequence[str]) -> NoReturn:
-    lines = "\n".join(f"  {command:<14}{COMMANDS[command].summary}" for command in _family(name))
+    lines = "\n".join(f"  {command:<18}{COMMANDS[command].summary}" for command in _family(name))
     examples = f"Each has its own --help, as in `safepoint {_family(name)[0]} --help`."
     parser = Parser(f"safepoint {name}", f"commands:\n{lines}", examples)
     parser.parse_args([word for word in rest if word in ("-h", "--help")])
@@ -158,7 +163,7 @@ def _unknown(name: str) -> UsageError:
 def _main_parser() -> Parser:
     from safepoint._version import __version__
 
-    lines = "\n".join(f"  {name:<14}{command.summary}" for name, command in COMMANDS.items())
+    lines = "\n".join(f"  {name:<18}{command.summary}" for name, command in COMMANDS.items())
     parser = Parser(
         "safepoint",
         f"Workspaces for AI agents that survive: saved, encrypted, resumed.\n\ncommands:\n{lines}",

@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--toolsets", metavar="NAMES", help="which tools to offer (default: $SAFEPOINT_TOOLSETS)"
     )
+    parser.add_argument(
+        "--allow-path",
+        action="append",
+        metavar="FOLDER",
+        help="let tools read and write files below it; may be repeated (default: none)",
+    )
     parser.add_argument("--log", metavar="LEVEL", help="debug, info, warning or error")
     parser.add_argument("--log-format", metavar="FORMAT", help="text or json")
 
@@ -37,5 +43,6 @@ def run(args: argparse.Namespace) -> int:
             toolsets=args.toolsets,
             log=args.log,
             log_format=args.log_format,
+            allowed_paths=[os.path.abspath(folder) for folder in args.allow_path or ()],
         )
     )

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from safepoint_server.tools.approval import REQUEST_APPROVAL
+from safepoint_server.tools.artifacts import LOAD_ARTIFACT, SAVE_ARTIFACT
 from safepoint_server.tools.base import ToolSpec
+from safepoint_server.tools.compare import COMPARE
+from safepoint_server.tools.history import FORK, NEW_RUN, REWIND
 from safepoint_server.tools.listing import LIST_CHECKPOINTS, LIST_WORKSPACES
 from safepoint_server.tools.load import LOAD
 from safepoint_server.tools.plan import LIST_STEPS, PLAN
@@ -18,8 +21,9 @@ __all__ = ["BY_TOOLSET", "specs"]
 BY_TOOLSET: Final[dict[str, tuple[ToolSpec[Any, Any], ...]]] = {
     "core": (
         *(LOAD, SAVE, PLAN, START, MARK, REQUEST_APPROVAL),
-        *(LIST_STEPS, LIST_CHECKPOINTS, LIST_WORKSPACES),
+        *(LIST_STEPS, LIST_CHECKPOINTS, LIST_WORKSPACES, SAVE_ARTIFACT, LOAD_ARTIFACT),
     ),
+    "history": (COMPARE, FORK, REWIND, NEW_RUN),
 }
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
+from mcp.types import ContentBlock
 from pydantic import AfterValidator, ConfigDict, Field
 
 from safepoint import JSON, UNSET, Unset
@@ -59,6 +60,10 @@ class Reply:
                 data[name] = value
         return data
 
+    def attached(self) -> list[ContentBlock]:
+        """What goes with the reply besides its data, such as links to resources."""
+        return []
+
 
 @cache
 def _fields(kind: type[Any]) -> tuple[tuple[str, bool], ...]:
@@ -72,7 +77,8 @@ R = TypeVar("R", bound=Reply)
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec(Generic[A, R]):
-    """One tool. `description` begins with when to call it; `event` names it in the log."""
+    """One tool. `description` begins with when to call it; `event` names it in the log.
+    `destructive` says that it takes away what others work with, though nothing is erased."""
 
     name: str
     description: str
@@ -82,6 +88,7 @@ class ToolSpec(Generic[A, R]):
     event: str
     read_only: bool = False
     idempotent: bool = False
+    destructive: bool = False
 
 
 def _text(value: str) -> str:

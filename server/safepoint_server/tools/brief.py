@@ -77,6 +77,7 @@ class BriefReply(Reply):
     done: list[str] | None = None
     omitted: dict[str, int] | None = None
     advice: str | None = None
+    artifacts: int | None = None
 
 
 def brief_reply(brief: Brief) -> BriefReply:
@@ -126,6 +127,7 @@ def _shortened(brief: Brief, share: float) -> BriefReply:
         done=done or None,
         omitted={name: count for name, count in left_out.items() if count > 0} or None,
         advice=brief.advice,
+        artifacts=brief.artifacts or None,
     )
 
 

@@ -13,6 +13,9 @@ from mcp.server.mcpserver import Context
 from safepoint import Actor, Store, Workspace
 from safepoint_server.dialog import Dialog
 from safepoint_server.names import check_workspace_name
+from safepoint_server.paths import AllowedPaths
+from safepoint_server.references import AllowedReferences
+from safepoint_server.reporting import Report
 
 __all__ = ["Call", "caller"]
 
@@ -22,11 +25,16 @@ MAX_CHARS: Final = 100
 @dataclass(slots=True)
 class Call:
     """What a tool's function gets besides its arguments. `dialog` is None where the client has
-    none. `note` is for the log: names, numbers."""
+    none. `files` are those of this machine that may be used, `references` looks at what may be
+    looked at, `report` tells the client how far the call is. `note` is for the log: names, numbers.
+    """
 
     store: Store
     actor: Actor
     dialog: Dialog | None = None
+    files: AllowedPaths = field(default_factory=AllowedPaths)
+    references: AllowedReferences | None = None
+    report: Report | None = None
     note: dict[str, Any] = field(default_factory=dict)
 
     def workspace(self, name: str) -> Workspace:

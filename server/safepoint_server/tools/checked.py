@@ -11,7 +11,13 @@ from typing import Any
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
-from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from mcp.types import (
+    CallToolResult,
+    ContentBlock,
+    InputRequiredResult,
+    TextContent,
+    ToolAnnotations,
+)
 from pydantic import PrivateAttr
 
 from safepoint import SafepointError
@@ -51,7 +57,7 @@ class CheckedTool(Tool):
             context_kwarg=None,
             annotations=ToolAnnotations(
                 read_only_hint=spec.read_only,
-                destructive_hint=False,
+                destructive_hint=spec.destructive,
                 idempotent_hint=spec.idempotent or spec.read_only,
                 open_world_hint=False,
             ),
@@ -79,7 +85,7 @@ class CheckedTool(Tool):
         try:
             checked = check_arguments(spec.name, spec.arguments, arguments)
             reply = await spec.run(checked, call)
-            result = _result(reply.data())
+            result = _result(reply.data(), reply.attached())
             outcome = "ok"
         except InputNeeded as needed:
             outcome = "asked"
@@ -99,9 +105,11 @@ class CheckedTool(Tool):
         return result
 
 
-def _result(data: dict[str, Any]) -> CallToolResult:
+def _result(data: dict[str, Any], attached: list[ContentBlock]) -> CallToolResult:
     """The same JSON twice: clients show the model either the structure or the text."""
     text = encode_json(data, max_depth=DEPTH_MAX).decode()
     return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=data, is_error=False
+        content=[TextContent(type="text", text=text), *attached],
+        structured_content=data,
+        is_error=False,
     )

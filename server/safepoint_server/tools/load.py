@@ -14,6 +14,7 @@ from safepoint_server.names import show_name
 from safepoint_server.tools.base import Arguments, Text, ToolSpec, WorkspaceName
 from safepoint_server.tools.brief import BriefReply, brief_reply
 from safepoint_server.tools.call import Call
+from safepoint_server.tools.references import ReferenceReply, reference_replies
 from safepoint_server.view import examples, outline, select
 
 __all__ = ["LOAD"]
@@ -41,6 +42,7 @@ class LoadReply(BriefReply):
     state_outline: Any = UNSET
     truncated: bool | None = None
     how_to_read: str | None = None
+    references: list[ReferenceReply] | None = None
 
 
 async def load_checkpoint(args: LoadArguments, call: Call) -> LoadReply:
@@ -58,11 +60,15 @@ async def load_checkpoint(args: LoadArguments, call: Call) -> LoadReply:
         shown = _state(found, args)
     brief = brief_reply(found.brief)
     head = {field.name: getattr(brief, field.name) for field in fields(BriefReply)}
+    references, left_out = await reference_replies(found.references, call.references)
+    if left_out:
+        head["omitted"] = {**(brief.omitted or {}), "references": left_out}
     return LoadReply(
         **head,
         note=DATA_NOTE,
         state_bytes=found.state_bytes,
         sha256=found.sha256 or None,
+        references=references or None,
         **shown,
     )
 

@@ -26,7 +26,7 @@ class StepArguments(BaseModel):
     name: Text
     title: Text | None = None
     after: Annotated[list[Text], Field(description="Names of steps to finish first")] = []
-    needs_approval: Annotated[list[Text], Field(description="Names of approvals")] = []
+    needs_approval: Annotated[list[Text] | None, Field(description="Names of approvals")] = None
     wake_at: AwareDatetime | None = None
 
 
@@ -62,7 +62,7 @@ async def plan_steps(args: PlanArguments, call: Call) -> PlanReply:
     workspace = call.workspace(args.workspace)
     for step in args.steps:
         check_step_name(step.name)
-        for approval in step.needs_approval:
+        for approval in step.needs_approval or ():
             check_approval_name(approval)
     steps = [_planned(step) for step in args.steps]
     plan = await workspace.plan_steps(steps, goal=args.goal)
@@ -86,7 +86,7 @@ def _planned(step: StepArguments) -> PlannedStep:
         step.name,
         step.title,
         after=tuple(step.after),
-        needs_approval=tuple(step.needs_approval),
+        needs_approval=tuple(step.needs_approval or ()),
         wake_at=step.wake_at,
     )
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from safepoint import JSON, UNSET, InvalidInput, Unset
+from safepoint import JSON, UNSET, InvalidInput, Reference, Unset
 from safepoint_server.credentials import credential_paths
 from safepoint_server.names import check_step_name
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec, WorkspaceName
 from safepoint_server.tools.call import Call
+from safepoint_server.tools.references import described
 from safepoint_server.tools.replies import timestamp
 
 __all__ = ["SAVE", "credential_warnings", "state_or_patch"]
@@ -22,6 +23,7 @@ LARGE_STATE = 256 * 1024
 
 class SaveArguments(Arguments):
     json_fields: ClassVar = frozenset({"state"})
+    list_fields: ClassVar = frozenset({"references"})
 
     workspace: WorkspaceName
     state: Annotated[
@@ -39,6 +41,7 @@ class SaveArguments(Arguments):
     request_id: Annotated[Text | None, Field(max_length=200, description="Same id: saved once")] = (
         None
     )
+    references: Annotated[list[Any] | None, Field(description="Paths, s3:// URLs")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,10 @@ async def save_checkpoint(args: SaveArguments, call: Call) -> SaveReply:
     if args.step is not None:
         check_step_name(args.step)
     state, patch = state_or_patch(args, args.merge)
+    references: list[Reference] | None = None
+    unknown: list[str] = []
+    if args.references is not None:
+        references, unknown = await described(args.references, call.references)
     saved = await workspace.save(
         state,
         patch=patch,
@@ -70,10 +77,12 @@ async def save_checkpoint(args: SaveArguments, call: Call) -> SaveReply:
         step=args.step,
         expected_version=args.expected_version,
         request_id=args.request_id or None,
+        references=references,
     )
     call.note |= {"version": saved.version, "bytes": saved.state_bytes}
     call.note |= {"stored": saved.stored_bytes}
-    warnings = [*saved.warnings, *await credential_warnings(args.given("state"), saved.state_bytes)]
+    warnings = [*saved.warnings, *unknown]
+    warnings += await credential_warnings(args.given("state"), saved.state_bytes)
     return SaveReply(
         workspace=saved.workspace,
         version=saved.version,

@@ -62,6 +62,8 @@ def _walk(node: Any, place: str, definitions: dict[str, Any]) -> Any:
             place,
             definitions,
         )
+    if kinds:
+        node = {**node, "anyOf": kinds}
     return {key: _walk(value, key, definitions) for key, value in _kept(node)}
 
 

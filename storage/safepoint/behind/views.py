@@ -10,6 +10,7 @@ from safepoint.behind.summary import Summary
 from safepoint.format.document import Document
 from safepoint.format.entries import StepEntry
 from safepoint.format.keys import decode_name
+from safepoint.log.approvals import is_open
 from safepoint.log.progress import FINISHED, progress, status_of, workspace_status
 from safepoint.log.transitions.base import when
 from safepoint.model import CheckpointInfo, CheckpointKind
@@ -40,6 +41,7 @@ def root_row(segment: str, summary: Summary, now_ms: int, *, names: bool) -> Roo
         version=summary.version,
         updated=when(summary.updated_ms),
         state_bytes=summary.state_bytes,
+        open_approvals=summary.open_approvals(now_ms),
     )
 
 
@@ -70,6 +72,7 @@ def workspace_page(
         more_checkpoints=more_checkpoints,
         names=names,
         written=now,
+        open_approvals=sum(is_open(entry, now_ms) for entry in document.approvals.values()),
     )
 
 

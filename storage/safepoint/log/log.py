@@ -258,6 +258,7 @@ class Log:
 
     async def _cold(self, *, again: bool = True) -> Head:
         """The newest version from nothing, in two round trips: list, then fetch in parallel."""
+        seen = await self.shared.seen.version(self.name)  # this process may go on meanwhile
         began = self.shared.timer()
         version, generations = await asyncio.gather(
             newest_version(self.shared.objects, log_folder(self.name)),
@@ -272,9 +273,8 @@ class Log:
                 asyncio.gather(*(self.shared.objects.get(self._key(one)) for one in chain)),
             )
             if self.keys is not None and self.keys.deleted is not None:
-                return await self._buried(
-                    self.keys.deleted, version, found[-1] if found else None, began
-                )
+                last = found[-1] if found else None
+                return await self._buried(self.keys.deleted, version, last, began, seen)
             if version and self.codec is not None:
                 chain = self.codec.chain(version)
             fetched = [
@@ -286,7 +286,7 @@ class Log:
                 return await self._cold(again=False)
             raise
         if version == 0:
-            return await self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0), began)
+            return await self._checked(Head(EMPTY, NO_PREVIOUS, 0, 0), began, seen)
         if self.codec is None:
             raise Damaged(
                 f"{keys_folder(self.name)} has no keys, though the workspace has versions",
@@ -309,10 +309,10 @@ class Log:
         document = await off_loop(len(encoded), self.codec.decode, version, encoded)
         digest = hashlib.sha256(fetched[-1]).digest()
         head = Head(document, digest, len(fetched[-1]), len(encoded))
-        return await self._checked(head, began)
+        return await self._checked(head, began, seen)
 
     async def _buried(
-        self, deleted: Tombstone, version: int, data: bytes | None, began: float
+        self, deleted: Tombstone, version: int, data: bytes | None, began: float, seen: int
     ) -> Head:
         """The head of a deleted workspace: its last record, which nothing opens any more."""
         if version != deleted.version or data is None:
@@ -324,7 +324,7 @@ class Log:
             )
         document = Document(version=version, run=deleted.run, deleted=True)
         head = Head(document, hashlib.sha256(data).digest(), len(data), 0)
-        return await self._checked(head, began)
+        return await self._checked(head, began, seen)
 
     async def _load_keys(self, listed: list[str] | None, *, begun: bool) -> None:
         """Take the newest keys; see `newest_keys`."""
@@ -355,9 +355,8 @@ class Log:
             keys.first, keys.cuts,
         )  # fmt: skip
 
-    async def _checked(self, head: Head, began: float) -> Head:
-        """Remember `head`, unless this user saw a newer one: then the store was rolled back."""
-        seen = await self.shared.seen.version(self.name)
+    async def _checked(self, head: Head, began: float, seen: int) -> Head:
+        """Remember `head`, unless this user had `seen` a newer one: the store was rolled back."""
         if head.version < seen:
             raise Damaged(
                 f"workspace {self.name!r} is at version {head.version}, but version {seen} was "

@@ -29,6 +29,7 @@ from safepoint.model.history import (
     Run,
 )
 from safepoint.model.keys import DataKeys, KeysRotated, RotatedWorkspace
+from safepoint.model.references import Reference, ReferenceCheck, ReferenceStatus
 from safepoint.model.retention import Pruned, Retention, RetentionPolicy
 from safepoint.model.steps import (
     Blocker,
@@ -96,6 +97,9 @@ __all__ = [
     "RetentionPolicy",
     "Rewound",
     "Run",
+    "Reference",
+    "ReferenceCheck",
+    "ReferenceStatus",
     "RepairReport",
     "Requested",
     "RemovedArtifact",

@@ -44,6 +44,7 @@ class Limits:
     name_chars: int = 1000
     step_chars: int = 200
     steps: int = 10_000
+    references: int = 100
     approvals: int = 1_000
     artifact_bytes: int = 64 * 1024**3
     artifacts: int = 10_000

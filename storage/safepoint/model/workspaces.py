@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from safepoint.model.approvals import Approval, Due
 from safepoint.model.base import JSON, Actor
+from safepoint.model.references import Reference
 from safepoint.model.steps import Blocker, InFlight, Progress
 
 __all__ = [
@@ -79,7 +80,7 @@ class CheckpointInfo:
 class Brief:
     """Where a workspace was: enough for a fresh agent to carry on, without the state itself.
 
-    `approvals` has those of the run, open ones first, then the last decided, without subjects.
+    `approvals` has up to 50, without subjects: those that wait first, then the last decided.
     `advice` says when to begin a new run. `artifacts` counts those that are current."""
 
     workspace: str
@@ -110,7 +111,8 @@ class Brief:
 class Checkpoint:
     """A workspace as it was at `version`: its brief, and the state as value and as stored bytes.
 
-    `state` is None and `state_bytes` 0 when no state had been saved yet.
+    `state` is None and `state_bytes` 0 when no state had been saved yet. `references` are as they
+    were saved; see `check_references`.
     """
 
     version: int
@@ -118,6 +120,7 @@ class Checkpoint:
     state: JSON
     state_json: bytes = field(repr=False)
     sha256: str = ""
+    references: tuple[Reference, ...] = ()
 
     @property
     def state_bytes(self) -> int:

@@ -54,6 +54,9 @@ def _tiles(page: RootPage) -> str:
     ]
     if total:
         pairs.append(("Steps finished", f"{finished:,} <small>of {total:,}</small>"))
+    asked = sum(row.open_approvals for row in page.rows)
+    if asked:
+        pairs.append(("Approvals asked for", f"{asked:,}"))
     return tiles(*pairs)
 
 

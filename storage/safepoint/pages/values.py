@@ -22,6 +22,7 @@ class RootRow:
     version: int
     updated: datetime
     state_bytes: int
+    open_approvals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,4 @@ class WorkspacePage:
     more_checkpoints: bool
     names: bool
     written: datetime
+    open_approvals: int = 0

@@ -57,6 +57,8 @@ def _tiles(page: WorkspacePage) -> str:
     pairs = []
     if page.progress.total:
         pairs.append(("Steps finished", f"{finished:,} <small>of {page.progress.total:,}</small>"))
+    if page.open_approvals:
+        pairs.append(("Approvals asked for", f"{page.open_approvals:,}"))
     pairs += [
         ("Version", f"{page.version:,}"),
         ("State", size(page.state_bytes)),

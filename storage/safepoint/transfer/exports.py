@@ -209,6 +209,8 @@ def _step(step: Step, version: int | None) -> dict[str, Any]:
         "status": step.status.value,
         "title": step.title,
         "after": list(step.after) or None,
+        "needs_approval": list(step.needs_approval) or None,
+        "wake_at": _time(step.wake_at),
         "attempts": step.attempts,
         "idempotency_key": step.idempotency_key,
         "version": version,

@@ -46,6 +46,8 @@ class ExportedStep:
     status: str
     title: str | None
     after: tuple[str, ...]
+    needs_approval: tuple[str, ...]
+    wake_at: datetime | None
     attempts: int
     idempotency_key: str
     version: int
@@ -126,6 +128,8 @@ def _step(path: Path, value: object) -> ExportedStep:
         status=status,
         title=body.optional("title"),
         after=body.texts("after"),
+        needs_approval=body.texts("needs_approval"),
+        wake_at=body.time("wake_at"),
         attempts=body.number("attempts", 0),
         idempotency_key=body.optional("idempotency_key") or "",
         version=body.number("version", 0),

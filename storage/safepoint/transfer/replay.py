@@ -64,7 +64,7 @@ def commands(operations: list[Operation], first: int = 0) -> Iterator[Command[An
 def replay(exported: ExportedWorkspace, now: datetime) -> list[Operation]:
     """What happened, in its order as far as the files tell it.
 
-    Steps are declared first without what they come after, since a step may have been started before
+    Steps are declared first without what they wait for, since a step may have been started before
     its plan had that; the last command declares it. Raises InvalidInput when there is nothing.
     """
     happened: list[tuple[int, list[Operation]]] = [
@@ -78,8 +78,11 @@ def replay(exported: ExportedWorkspace, now: datetime) -> list[Operation]:
         operations.append(lambda version: PlanSteps(named, exported.goal))
     for _, some in happened:
         operations += some
-    if any(step.after for step in exported.steps):
-        whole = tuple(PlannedStep(s.name, s.title, s.after) for s in exported.steps)
+    if any(step.after or step.needs_approval or step.wake_at for step in exported.steps):
+        whole = tuple(
+            PlannedStep(s.name, s.title, s.after, s.needs_approval, s.wake_at)
+            for s in exported.steps
+        )
         operations.append(lambda version: PlanSteps(whole))
     if not operations:
         raise InvalidInput(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from safepoint.handle import Handle
 from safepoint.log.shared import Shared
 from safepoint.model import RepairReport, VerifyReport
@@ -13,11 +15,14 @@ __all__ = ["repair_workspace", "verify_store", "verify_workspace"]
 
 
 async def verify_store(
-    shared: Shared, *, deep: bool, on_progress: OnProgress | None
+    shared: Shared, names: Iterable[str], *, deep: bool, on_progress: OnProgress | None
 ) -> VerifyReport:
     """See Store.verify."""
     tally = Tally(on_progress)
-    await check_store(shared, tally, deep=deep)
+    if not names:
+        await check_store(shared, tally, deep=deep)
+    for name in dict.fromkeys(names):
+        await check_workspace(shared, name, tally, deep=deep)
     return tally.report
 
 

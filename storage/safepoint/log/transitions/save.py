@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from safepoint.errors import Conflict, InvalidInput
+import orjson
+
+from safepoint.errors import Conflict, InvalidInput, LimitExceeded
 from safepoint.format.document import Document
-from safepoint.format.entries import CheckpointEntry, RequestEntry
+from safepoint.format.entries import CheckpointEntry, ReferenceEntry, RequestEntry
 from safepoint.log.transitions.base import (
     Context,
     Outcome,
@@ -16,11 +18,13 @@ from safepoint.log.transitions.base import (
     checkpoint,
     fingerprint,
 )
-from safepoint.model import CheckpointKind
+from safepoint.model import CheckpointKind, Limits
 
 __all__ = ["Save", "SaveReply"]
 
 KEPT_REQUESTS = 256
+MAX_LOCATION_BYTES = 2048
+MAX_DIGEST_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Save:
     step: str | None = None
     expected_version: int | None = None
     request_id: str | None = None
+    references: tuple[ReferenceEntry, ...] | None = None
 
     def __call__(self, document: Document, context: Context) -> Outcome[SaveReply]:
         self._check(context)
@@ -72,6 +77,7 @@ class Save:
             new,
             summary=new.summary if self.summary is None else self.summary or None,
             next_action=new.next_action if self.next_action is None else self.next_action or None,
+            references=new.references if self.references is None else self.references,
         )
         if self.request_id is not None:
             request = RequestEntry(self.request_id, self._fingerprint(), entry)
@@ -95,16 +101,21 @@ class Save:
         check_text(self.request_id, "request_id", limit=limits.label_chars, unit="characters")
         check_text(self.summary, "summary", limit=limits.summary_bytes)
         check_text(self.next_action, "next_action", limit=limits.summary_bytes)
+        check_references(self.references or (), limits)
         if self.label == "" or self.request_id == "":
             raise InvalidInput(
                 "label and request_id must not be empty", hint="Leave them out instead."
             )
 
     def _fingerprint(self) -> str:
+        named: tuple[object, ...] = ()
+        if self.references is not None:
+            named = ("references", *(orjson.dumps(one.stored) for one in self.references))
         return fingerprint(
             self.change.whole or b"",
             self.change.patch or b"",
             (self.label, self.summary, self.next_action, self.kind, self.step),
+            *named,
         )
 
     def _repeat(self, request: RequestEntry) -> Outcome[SaveReply]:
@@ -116,3 +127,20 @@ class Save:
                 code="request_reused",
             )
         return Outcome(SaveReply(request.entry, True))
+
+
+def check_references(references: tuple[ReferenceEntry, ...], limits: Limits) -> None:
+    """Raises LimitExceeded or InvalidInput for what is too much, or names nothing."""
+    if len(references) > limits.references:
+        raise LimitExceeded(
+            f"{len(references)} references were given; the limit is {limits.references}",
+            hint="Name a folder's list of digests, or a manifest file, instead of every file.",
+        )
+    for entry in references:
+        check_text(entry.location, "location of a reference", limit=MAX_LOCATION_BYTES)
+        for text in (entry.digest, entry.etag, entry.object_version):
+            check_text(text, "digest of a reference", limit=MAX_DIGEST_BYTES)
+        if not entry.location:
+            raise InvalidInput("a reference has no location", hint="Give a path or s3:// address.")
+        if not 0 <= (entry.size or 0) < 2**63:
+            raise InvalidInput("the size of a reference is not a number of bytes", hint="Drop it.")

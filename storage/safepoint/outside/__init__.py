@@ -1,0 +1,1 @@
+"""Looking at what references name: files of this machine, and objects in S3. Never changes it."""
