@@ -29,7 +29,8 @@ R = TypeVar("R")
 
 
 async def off_loop(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call it here, or in a thread when it works on more than 1 MiB: less takes about as long as the way there."""
+    """Call it here, or in a thread when it works on more than 1 MiB: less takes hardly longer than
+    the way there and back."""
     if size > LARGE_BYTES:
         return await asyncio.to_thread(function, *args, **kwargs)
     return function(*args, **kwargs)
