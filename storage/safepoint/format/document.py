@@ -165,8 +165,8 @@ def decode(data: bytes) -> Document:
 def _stored(value: Any) -> Any:
     if isinstance(value, Entry):
         return value.stored
-    if isinstance(value, tuple):
-        return [one.stored if isinstance(one, Entry) else one for one in value]
+    if value and isinstance(value, tuple):
+        return [one.stored for one in value] if isinstance(value[0], Entry) else value
     if isinstance(value, Mapping):
         return {name: _stored(item) for name, item in value.items()}
     return value
