@@ -24,7 +24,7 @@ from safepoint import (
     Unavailable,
     Workspace,
 )
-from safepoint.format.keys import summary_key
+from safepoint.format.keys import log_key, summary_key
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.local import LocalObjects
 from safepoint.objects.memory import MemoryObjects
@@ -258,6 +258,18 @@ async def test_the_inbox_has_every_open_question_once_however_it_is_paged(
         assert sorted(found) == [(f"job {n:02}", x) for n in range(5) for x in ("one", "three")]
         with pytest.raises(InvalidInput, match="cursor"):
             await store.inbox(cursor="nonsense")
+
+
+async def test_a_damaged_workspace_hides_no_question_of_another(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.process() as store:
+        for name in ("broken", "whole"):
+            await store.workspace(name).approvals.request("x", "X?")
+    data = await place.objects.get(log_key("broken", 1))
+    assert data is not None
+    await place.objects.put(log_key("broken", 1), data[:-1] + bytes([data[-1] ^ 1]))
+    async with place.process() as store:
+        assert [one.workspace for one in (await store.inbox()).items] == ["whole"]
 
 
 async def test_the_inbox_reads_only_workspaces_where_somebody_is_asked(tmp_path: Path) -> None:

@@ -224,9 +224,35 @@ async def test_two_that_replace_the_store_key_at_once_make_one_new_key_or_one_st
     assert (await states(place))[:2] == [{"n": 1}, {"n": 2}]
 
 
-async def test_lists_are_answered_by_summaries_under_the_new_key(place: Place) -> None:
+async def test_summaries_are_sealed_anew_without_any_commit(place: Place) -> None:
     await grow(place)
     async with place.process() as store:
-        await rotate_store_key(store)
-    async with place.process() as store:
-        assert [one.version for one in (await store.workspaces()).items] == [3]
+        await store.keys.rotate_store_key(data_keys=False)
+        for key in (summary_key("work"), "summary"):
+            data = await place.objects.get(key)
+            assert data is None or key_id_of(data, key) == 1
+        assert [one.version for one in (await store.workspaces()).items] == [2]
+    assert await place.objects.get(summary_key("work")) is not None
+
+
+async def test_a_manifest_that_came_while_all_were_wrapped_anew_is_found_by_a_second_look(
+    place: Place,
+) -> None:
+    await grow(place)
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as old:
+        gate = gated.hold("put", log_key("new", 1))
+        dying = asyncio.create_task(old.workspace("new").save({}))
+        await gate.reached.wait()
+        dying.cancel()
+    manifest = await place.objects.get(keys_key("new", 1))
+    assert manifest is not None
+    await place.objects.delete(keys_key("new", 1))
+    async with place.process(gated) as store:
+        gate = gated.hold("put", keys_key("work", 2))
+        rotating = asyncio.create_task(rotate_store_key(store))
+        await gate.reached.wait()
+        await place.objects.put(keys_key("new", 1), manifest)
+        gate.open()
+        assert (await rotating).finished
+    assert set((await store_key_numbers(place)).values()) == {1}

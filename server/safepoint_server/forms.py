@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Any, Final
 
 from safepoint import JSON, UNSET, Approval, Unset, Verdict
@@ -13,6 +14,7 @@ from safepoint_server.dialog import Answer
 __all__ = ["MAX_SUBJECT_BYTES", "form", "message", "reading"]
 
 MAX_SUBJECT_BYTES: Final = 4000
+_SHOWN: Final = ("type", "properties", "required")
 _COMMENT: Final = {"type": "string", "title": "Comment", "maxLength": 1000}
 
 
@@ -20,14 +22,14 @@ def message(approval: Approval, subject: JSON | Unset) -> str | None:
     """The question with all that it is about; None when the subject is too long to be shown whole:
     nobody approves by half a text."""
     head = f"Approval {one_line(approval.name)!r} for workspace {one_line(approval.workspace)!r}"
-    parts = [head, paragraph(approval.question)]
+    parts = [head, _quoted("Question", paragraph(approval.question))]
     if approval.details:
-        parts.append(paragraph(approval.details))
+        parts.append(_quoted("Details", paragraph(approval.details)))
     if not isinstance(subject, Unset):
         text = encode_json(subject).decode()
         if len(text.encode()) > MAX_SUBJECT_BYTES:
             return None
-        parts.append(f"Subject (SHA-256 {approval.subject_sha256}):\n{json_text(text)}")
+        parts.append(_quoted(f"Subject (SHA-256 {approval.subject_sha256})", json_text(text)))
     if approval.expires_at is not None:
         parts.append(f"Open until {approval.expires_at:%Y-%m-%d %H:%M} UTC")
     return "\n\n".join(parts)
@@ -35,8 +37,9 @@ def message(approval: Approval, subject: JSON | Unset) -> str | None:
 
 def form(approval: Approval) -> dict[str, Any]:
     """The flat schema of the dialog."""
-    if isinstance(approval.answer_schema, dict):
-        return {k: v for k, v in approval.answer_schema.items() if k != "additionalProperties"}
+    schema = approval.answer_schema
+    if isinstance(schema, dict):
+        return {name: schema[name] for name in _SHOWN if name in schema}
     if approval.options:
         field = {"type": "string", "title": "Answer", "enum": list(approval.options)}
         return _object("answer", field)
@@ -57,6 +60,11 @@ def reading(approval: Approval, answer: Answer) -> tuple[Verdict, JSON | Unset, 
     if approval.options:
         return Verdict.ANSWER, content["answer"], comment
     return Verdict(content["decision"]), UNSET, comment
+
+
+def _quoted(title: str, text: str) -> str:
+    """What an agent wrote stands indented, so that it cannot pass for a line of ours."""
+    return f"{title}:\n{indent(text, '  ')}"
 
 
 def _object(name: str, field: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,14 @@ from safepoint.errors import (
     SafepointError,
 )
 from safepoint.filing.batch import FolderUpload, Meter, restore
-from safepoint.filing.files import ArtifactSource, Filing, described, open_folder, opened
+from safepoint.filing.files import (
+    ArtifactSource,
+    Filing,
+    described,
+    open_folder,
+    opened,
+    write_file,
+)
 from safepoint.filing.places import FileBelow, Folder
 from safepoint.filing.sealed import SealedObjects
 from safepoint.format.document import Document
@@ -191,7 +198,7 @@ class Artifacts:
             own = await asyncio.to_thread(Folder.open, target.parent)
             place = FileBelow(own, target.name)
         try:
-            written = await self._filing.write(
+            written = await write_file(
                 objects, name, entry, place, replace_it=replace, told=progress
             )
         finally:

@@ -66,7 +66,14 @@ def brief_of(name: str, document: Document, *, now_ms: int, head_version: int) -
 
 
 def _advice(document: Document) -> str | None:
-    """What a fresh agent should know besides: a run that has grown long."""
+    """What a fresh agent should know besides: what a repair has lost, a run that has grown long."""
+    repaired, latest = document.repaired, document.latest
+    if repaired is not None and (latest is None or latest.version < repaired.version):
+        return (
+            f"Versions {repaired.restored + 1} to {repaired.last_lost} were lost to damage on "
+            f"{when(repaired.at_ms):%Y-%m-%d}: this is version {repaired.restored} again. Check "
+            "outside what was done in them before you go on."
+        )
     versions = document.version - max(document.run_first, document.floor) + 1
     size = sum(map(len, document.regions.values())) - len(document.state or b"")
     if versions >= LONG_RUN_VERSIONS:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from safepoint.approvals import Approvals
 from safepoint.directory import Directory
-from safepoint.errors import InvalidInput, NotFound
+from safepoint.errors import Damaged, InvalidInput, NotFound, Unsupported
 from safepoint.listing import check_limit
 from safepoint.model import Approval, ApprovalStatus, Page
 
@@ -56,7 +56,7 @@ async def inbox_page(
 async def _open(approvals: Approvals) -> tuple[Approval, ...]:
     try:
         return await approvals.list(ApprovalStatus.PENDING)
-    except NotFound:  # deleted meanwhile
+    except (NotFound, Damaged, Unsupported):  # deleted meanwhile; what is damaged, lists show
         return ()
 
 

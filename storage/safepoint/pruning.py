@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from safepoint.errors import Damaged, InvalidInput, NotFound
+from safepoint.filing.sweep import sweep_artifacts, sweep_uploads
 from safepoint.format.document import Document
 from safepoint.format.keys import log_folder, log_key, version_of
 from safepoint.format.versions import Versions, with_kept
@@ -74,7 +75,8 @@ class Pruning:
         head = done.head.document
         objects = await self._removable(head)
         await self._remove(objects.keys, on_progress or (lambda done, total: None))
-        return self._report(policy, head, done.reply, objects, dry_run=False)
+        swept = await sweep_artifacts(self.log)
+        return self._report(policy, head, done.reply, objects, dry_run=False, swept=swept)
 
     async def prune_some(self, policy: RetentionPolicy, *, at_least: int, most: int) -> None:
         """The same, only if `at_least` versions go, and at most `most` objects of those that can
@@ -86,6 +88,9 @@ class Pruning:
                 head = (await self.committer.commit(command, self.actor)).head.document
         objects = await self._removable(head, most=most)
         await self._remove(objects.keys, lambda done, total: None)
+        if head.artifacts:
+            await sweep_artifacts(self.log)
+            await sweep_uploads(self.log)
 
     async def _existing(self) -> Document:
         head = (await self.log.durable_head()).document
@@ -214,6 +219,7 @@ class Pruning:
         objects: _Objects,
         *,
         dry_run: bool,
+        swept: int = 0,
     ) -> Pruned:
         return Pruned(
             workspace=self.log.name,
@@ -224,7 +230,7 @@ class Pruning:
             ranges=keeping.gone.ranges,
             floor=keeping.floor,
             kept=len(keeping.kept.all),
-            removed=len(objects.keys),
+            removed=len(objects.keys) + swept,
             waiting=objects.waiting,
             revisions=keeping.dropped,
         )

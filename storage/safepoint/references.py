@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from safepoint.errors import NotFound, SafepointError
+from safepoint.errors import InvalidInput, LimitExceeded, NotFound, SafepointError
 from safepoint.format.entries import ReferenceEntry
-from safepoint.model import Reference, ReferenceCheck, ReferenceStatus
+from safepoint.log.transitions.base import check_text
+from safepoint.model import Limits, Reference, ReferenceCheck, ReferenceStatus
 
 __all__ = [
     "ReferenceChecker",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 _AT_ONCE = 4
+_LOCATION_BYTES = 2048
+_DIGEST_BYTES = 1024
 _WITHIN = timedelta(seconds=10)
 
 
@@ -109,10 +112,21 @@ def references_of(entries: Sequence[ReferenceEntry]) -> tuple[Reference, ...]:
     )
 
 
-def entries_of(references: Iterable[Reference] | None) -> tuple[ReferenceEntry, ...] | None:
-    """As they are stored."""
+def entries_of(
+    references: Iterable[Reference] | None, limits: Limits
+) -> tuple[ReferenceEntry, ...] | None:
+    """As they are stored. Raises LimitExceeded or InvalidInput for what is too much, or names
+    nothing."""
     if references is None:
         return None
+    given = tuple(references)
+    if len(given) > limits.references:
+        raise LimitExceeded(
+            f"{len(given)} references were given; the limit is {limits.references}",
+            hint="Name a file that lists the others with their digests.",
+        )
+    for one in given:
+        _check_texts(one)
     return tuple(
         ReferenceEntry(
             kind=one.kind,
@@ -122,5 +136,17 @@ def entries_of(references: Iterable[Reference] | None) -> tuple[ReferenceEntry, 
             object_version=one.object_version,
             size=one.size,
         )
-        for one in references
+        for one in given
     )
+
+
+def _check_texts(reference: Reference) -> None:
+    check_text(reference.location, "location of a reference", limit=_LOCATION_BYTES)
+    for text in (reference.sha256, reference.etag, reference.object_version):
+        check_text(text, "digest of a reference", limit=_DIGEST_BYTES)
+    if not reference.location or not 0 <= (reference.size or 0) < 2**63:
+        raise InvalidInput(
+            "a reference has no location, or a size that is none",
+            hint="Give a path or an s3:// address, and leave out what is not known.",
+            code="bad_reference",
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Iterable
 
 from safepoint.errors import Damaged, NotFound, Unsupported
+from safepoint.filing.sweep import sweep_uploads
 from safepoint.format.document import Document
 from safepoint.format.versions import kept_of
 from safepoint.handle import Handle
@@ -143,6 +144,8 @@ class StoreRetention:
             except (Damaged, Unsupported) as error:
                 pruned.append(_failed(name, policy, dry_run, error))
         told(len(chosen), len(chosen))
+        if chosen and not dry_run:
+            await sweep_uploads(self._handle(chosen[0]).log)
         return tuple(pruned)
 
 

@@ -112,7 +112,7 @@ class Workspace:
         change = await self._change(state, patch)
         command = Save(
             change, label, summary, next_action, kind, step, expected_version, request_id,
-            entries_of(references),
+            entries_of(references, self._handle.limits),
         )  # fmt: skip
         try:
             done = await self._handle.commit(command, size=change.size)

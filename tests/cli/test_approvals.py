@@ -42,7 +42,7 @@ def asked(place: Any) -> Any:
             await billing.approvals.request("fill", "How much?", answer_schema=FORM)
             hostile = store.workspace(f"hostile {ESCAPES}")
             await hostile.approvals.request(
-                "bite", ESCAPES + "?", details=ESCAPES, subject=[ESCAPES]
+                "bite", ESCAPES + "?", details="\ndigest    " + "f" * 64, subject=[ESCAPES]
             )
 
     asyncio.run(ask())
@@ -185,6 +185,7 @@ def test_no_question_hides_itself_on_the_terminal(asked: Any) -> None:
     name = f"hostile {ESCAPES}"
     _, shown = at_a_terminal(["approve", name, "bite", *asked.options], "n\n")
     assert "[y/N]" in shown
+    assert "\ndigest    " + "f" * 64 not in shown
     for char in ("\x1b]0", "\x1b[2J", "\u202e", "\x9b"):
         assert char not in shown
 

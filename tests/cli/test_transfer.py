@@ -160,7 +160,14 @@ def test_an_export_is_edited_and_imported(
     out = str(tmp_path / "out")
     exported = cli("export", "billing", out, *place.options, "--json").json
     assert exported["workspaces"] == [
-        {"name": "billing", "version": 4, "folder": out, "checkpoints": 2, "steps": 2}
+        {
+            "name": "billing",
+            "version": 4,
+            "folder": out,
+            "checkpoints": 2,
+            "steps": 2,
+            "artifacts": 0,
+        }
     ]
     assert "Nothing was edited" in cli("import", out, "--into", "billing", *place.options).out
     (newest,) = Path(out).glob("checkpoints/00000004*")

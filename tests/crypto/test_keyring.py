@@ -12,8 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepoint.crypto import keyring
-from safepoint.crypto.keyring import KeyFile, Passphrase, Unlock, add_slot, open_slots, slots_of
-from safepoint.errors import Damaged, InvalidInput, SafepointError, Unsupported
+from safepoint.crypto.keyring import (
+    KeyFile,
+    Passphrase,
+    Unlock,
+    add_slot,
+    open_slots,
+    rewrap_slots,
+    slots_of,
+)
+from safepoint.errors import Damaged, InvalidInput, SafepointError, Unsupported, WrongKey
+from safepoint.keysource import KeySource
 
 STORE_ID = bytes(range(16))
 STORE_KEY = bytes(range(100, 132))
@@ -169,3 +178,50 @@ print(len(set(made)))
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "1\n"
+
+
+# One passphrase, typed on different keyboards
+
+COMPOSED, DECOMPOSED = "blühende pferde", "bl\u0075\u0308hende pferde"
+
+
+def source(words: str) -> KeySource:
+    return KeySource(passphrase=words)
+
+
+def opens(words: str, slots: list[dict[str, Any]]) -> bool:
+    return any(
+        open_slots(slots, unlock, STORE_ID) == STORE_KEY for unlock in source(words).existing(slots)
+    )
+
+
+@pytest.mark.parametrize("made", [COMPOSED, DECOMPOSED], ids=["composed", "decomposed"])
+@pytest.mark.parametrize("typed", [COMPOSED, DECOMPOSED], ids=["composed", "decomposed"])
+def test_a_new_slot_opens_however_the_same_characters_are_typed(made: str, typed: str) -> None:
+    assert COMPOSED != DECOMPOSED
+    slot = slot_for(source(made).for_new_store(os.urandom))
+    assert opens(typed, [slot])
+
+
+def test_a_slot_that_was_made_of_the_words_as_typed_still_opens_by_them() -> None:
+    assert opens(DECOMPOSED, [slot_for(Passphrase(DECOMPOSED))])
+    assert not opens(COMPOSED, [slot_for(Passphrase(DECOMPOSED))])
+
+
+def test_rewrapped_slots_keep_id_and_label_and_open_the_new_key() -> None:
+    new, other = bytes(32), slot_for(KeyFile(bytes(32)))
+    old_form = slot_for(Passphrase(DECOMPOSED), "typed")
+    slots = [FILE_SLOT, other, old_form]
+    kept = rewrap_slots(slots, [FILE, Passphrase(DECOMPOSED)], STORE_ID, new, random=os.urandom)
+    assert [(slot["id"], slot["label"]) for slot in kept] == [
+        (FILE_SLOT["id"], "laptop"), (old_form["id"], "typed")
+    ]  # fmt: skip
+    assert open_slots(kept, FILE, STORE_ID) == new
+    assert open_slots(kept, Passphrase(DECOMPOSED), STORE_ID) == new
+    assert open_slots(slots, FILE, STORE_ID) == STORE_KEY
+
+
+def test_a_key_that_opens_no_slot_is_told_before_any_is_rewrapped() -> None:
+    with pytest.raises(WrongKey) as caught:
+        rewrap_slots([FILE_SLOT], [FILE, WORDS], STORE_ID, bytes(32), random=os.urandom)
+    assert caught.value.code == "no_such_slot"

@@ -154,7 +154,7 @@ def test_the_same_decision_again_by_the_same_person_answers_what_was_recorded() 
     first = decide(desk, channel="cli", comment="fine")
     desk.turn_clock(hours=1)
     second = decide(desk, channel="cli", comment="fine")
-    assert (second.repeated, desk.changed) == (True, False)
+    assert (second.repeated, second.version, desk.changed) == (True, 2, False)
     assert second.approval == first.approval
     for other in (
         {"by": BEN, "comment": "fine"},
@@ -242,7 +242,8 @@ def test_only_a_yes_is_used_up_and_only_once(state: str) -> None:
             desk(Consume("deploy", "step"))
         assert caught.value.code == "approval_not_given"
         return
-    assert desk(Consume("deploy", "step")).approval.used_by == "step"
+    used = desk(Consume("deploy", "step"))
+    assert (used.approval.used_by, used.version) == ("step", 3)
     assert desk(Consume("deploy", "step")).repeated
     with pytest.raises(Conflict, match="'step' used it"):
         desk(Consume("deploy", "other"))

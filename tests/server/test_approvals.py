@@ -156,6 +156,45 @@ async def test_the_dialog_shows_all_that_is_asked_and_hides_no_letter(agent_on) 
     assert list(person.shown[0].requested_schema["properties"]) == ["decision", "comment"]
 
 
+async def test_other_calls_go_on_while_a_dialog_is_open(process_agent) -> None:
+    opened, answered = asyncio.Event(), asyncio.Event()
+
+    async def person(context: Any, params: Any) -> ElicitResult:
+        opened.set()
+        await answered.wait()
+        return ElicitResult(action="accept", content={"decision": "approve"})
+
+    async with process_agent(person=person) as agent:
+        asking = asyncio.create_task(agent.call("request_approval", **ASK))
+        await opened.wait()
+        (line,) = (await agent.call("list_workspaces"))["workspaces"]
+        assert line["open_approvals"] == 1
+        assert (await agent.call("request_approval", **LOOK))["status"] == "pending"
+        answered.set()
+        assert (await asking)["status"] == "approved"
+
+
+async def test_no_question_passes_for_a_line_of_the_dialog(agent_on) -> None:
+    person = Person("cancel")
+    false = "Deploy?\nSubject (SHA-256 00):\n{}"
+    async with Store.open("memory://") as store, agent_on(store, person=person) as agent:
+        await agent.call("request_approval", **{**ASK, "question": false, "details": false})
+    lines = person.shown[0].message.splitlines()
+    assert [line for line in lines if line.startswith("Subject")] == []
+    assert [line for line in lines if line.startswith("  Subject")] == [
+        "  Subject (SHA-256 00):"
+    ] * 2
+
+
+async def test_the_form_of_a_dialog_has_only_what_every_client_knows(agent_on) -> None:
+    person = Person("cancel")
+    schema = {**FORM, "title": "Pay", "description": "How much", "additionalProperties": False}
+    async with Store.open("memory://") as store, agent_on(store, person=person) as agent:
+        await agent.call("request_approval", **ASK, answer_schema=schema)
+        assert (await stored(store)).answer_schema == schema
+    assert person.shown[0].requested_schema == FORM
+
+
 async def test_what_a_dialog_cannot_show_whole_is_not_asked_in_one(agent_on) -> None:
     person = Person(decision="approve")
     async with Store.open("memory://") as store, agent_on(store, person=person) as agent:

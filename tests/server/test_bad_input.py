@@ -14,13 +14,14 @@ from safepoint_server.tools import specs
 pytestmark = pytest.mark.anyio
 
 MIB = 1 << 20
+ASK = {"workspace": "w", "name": "a", "question": "May I?"}
 TOOLS = {
     "save_checkpoint": {"workspace": "w", "state": {"a": 2}},
     "load_checkpoint": {"workspace": "w"},
     "plan_steps": {"workspace": "w", "steps": ["x"]},
     "start_step": {"workspace": "w", "step": "x"},
     "mark_step_done": {"workspace": "w", "step": "x"},
-    "request_approval": {"workspace": "w", "name": "a", "question": "May I?"},
+    "request_approval": ASK,
     "list_steps": {"workspace": "w"},
     "list_checkpoints": {"workspace": "w"},
     "list_workspaces": {},
@@ -93,6 +94,21 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "long lease": ("start_step", {"workspace": "w", "step": "a", "lease_seconds": 10**15}),
     "unknown status": ("mark_step_done", {"workspace": "w", "step": "a", "status": "SECRET"}),
     "unknown step": ("mark_step_done", {"workspace": "w", "step": "never planned"}),
+    "empty question": ("request_approval", {**ASK, "question": " "}),
+    "options that are one": ("request_approval", {**ASK, "options": ["SECRET", "SECRET"]}),
+    "nested form": ("request_approval", {**ASK, "answer_schema": {"type": "SECRET"}}),
+    "no time to answer": ("request_approval", {**ASK, "expires_in_seconds": 0}),
+    "years to answer": ("request_approval", {**ASK, "expires_in_seconds": 10**15}),
+    "huge subject": ("request_approval", {**ASK, "subject": "SECRET" * 50_000}),
+    "unknown approval": ("request_approval", {"workspace": "w", "name": "never asked"}),
+    "time without a zone": (
+        "plan_steps",
+        {"workspace": "w", "steps": [{"name": "b", "wake_at": "2030-01-01T00:00:00"}]},
+    ),
+    "retry in an age": (
+        "mark_step_done",
+        {"workspace": "w", "step": "a", "status": "failed", "retry_after_seconds": 10**15},
+    ),
     "negative limit": ("list_steps", {"workspace": "w", "limit": -1}),
     "large limit": ("list_workspaces", {"limit": 10**9}),
     **{

@@ -264,3 +264,15 @@ async def test_a_client_that_names_no_dialog_brings_no_answer(tmp_path: Path) ->
             reply = await returned(silent, state, YES)
             assert reply.structured_content["status"] == "pending"
         assert await status(store) == "pending"
+
+
+async def test_replies_on_the_wire_that_nobody_asked_for_decide_nothing(raw_server) -> None:
+    ask = b'{"workspace":"job","name":"deploy","question":"Deploy?"}'
+    yes = b'"result":{"action":"accept","content":{"decision":"approve"}}}'
+    async with raw_server() as server:
+        await server.call("request_approval", ask)
+        for number in (*range(5), 100, 101):
+            for name in (b"%d" % number, b'"%d"' % number):
+                await server.line(b'{"jsonrpc":"2.0","id":' + name + b"," + yes)
+        reply = await server.call("request_approval", ask)
+        assert reply["result"]["structuredContent"]["status"] == "pending"

@@ -208,7 +208,7 @@ async def test_writers_and_deleters_meanwhile_raise_no_alarm(place: Place, whole
     assert all(report.ok for report in reports)
 
 
-async def test_records_from_before_a_deletion_are_orphans_and_no_damage(
+async def test_records_from_before_a_deletion_wait_to_be_removed_and_are_no_damage(
     tmp_path: Path,
 ) -> None:
     place = Place(tmp_path)
@@ -222,4 +222,4 @@ async def test_records_from_before_a_deletion_are_orphans_and_no_damage(
     assert (gone.ok, gone.deleted, gone.workspaces) == (True, 1, 0)
     assert (again.ok, again.deleted, again.workspaces) == (True, 0, 1)
     assert again.records == 1
-    assert again.orphans >= 1
+    assert again.waiting >= 1

@@ -111,7 +111,9 @@ def _print(copied: Copied, target: str) -> None:
         show(table(columns, rows, terminal=to.is_terminal))
     written = sum(one.written for one in copied.workspaces)
     present = sum(one.present for one in copied.workspaces)
+    files = sum(one.artifacts for one in copied.workspaces)
     told = f"{written} records copied to {one_line(target)}, {present} were there already; "
+    told += f"{files} artifacts copied; " if files else ""
     to.print(f"{told}every one was checked.", style="green", soft_wrap=True)
     if copied.slots_kept:
         to.print("The copy's key slots had been changed; it keeps them.", style="yellow")

@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from textwrap import indent
 from typing import Any
 
 from safepoint import JSON, UNSET, Approval, Decided, Unset, Verdict
@@ -110,8 +111,12 @@ def _lines(approval: Approval) -> list[str]:
         ("use", "once" if approval.single_use else None),
         ("digest", approval.digest),
     ]
-    lines = [f"{title:<9} {text}" for title, text in facts if text]
+    # What an agent wrote goes on indented, so that it cannot pass for another line.
+    lines = [f"{title:<9} {indent(text, ' ' * 10).lstrip()}" for title, text in facts if text]
     if approval.subject_sha256 is not None:
         shown = json.dumps(approval.subject, ensure_ascii=False, indent=2)
-        lines += [f"subject   SHA-256 {approval.subject_sha256}", json_text(shown)]
+        lines += [
+            f"subject   SHA-256 {approval.subject_sha256}",
+            indent(json_text(shown), " " * 10),
+        ]
     return lines

@@ -22,8 +22,8 @@ examples:
   safepoint export my-task ~/my-task --latest   only the newest checkpoint
   safepoint export --all ~/everything           a folder for each workspace
 
-The files are JSON, and not encrypted; the folder is yours alone (mode 0700). It appears whole or
-not at all. `safepoint import` brings it back, edited or not.
+The files are JSON, and the artifacts, and not encrypted; the folder is yours alone (mode 0700). It
+appears whole or not at all. `safepoint import` brings it back, edited or not.
 """
 
 
@@ -50,8 +50,9 @@ def run(args: argparse.Namespace) -> int:
         print_json({"workspaces": [_fields(one) for one in exported]})
         return 0
     to = console()
-    rows = [(e.name, str(e.version), str(e.checkpoints), str(e.steps)) for e in exported]
-    columns = ("workspace", ">version", ">checkpoints", ">steps")
+    counts = [(e.version, e.checkpoints, e.steps, e.artifacts) for e in exported]
+    rows = [(e.name, *map(str, some)) for e, some in zip(exported, counts, strict=True)]
+    columns = ("workspace", ">version", ">checkpoints", ">steps", ">artifacts")
     show(table(columns, rows, terminal=to.is_terminal))
     to.print(f"Written to {one_line(str(args.folder))}", style="green", soft_wrap=True)
     return 0
@@ -75,4 +76,5 @@ def _fields(exported: Exported) -> dict[str, object]:
         "folder": str(exported.folder),
         "checkpoints": exported.checkpoints,
         "steps": exported.steps,
+        "artifacts": exported.artifacts,
     }

@@ -94,6 +94,7 @@ def _print(imported: Imported) -> None:
     to = console()
     name, origin = one_line(imported.name), one_line(imported.origin)
     counts = f"{imported.checkpoints} checkpoints and {imported.steps} steps"
+    counts += f", {imported.artifacts} artifacts" if imported.artifacts else ""
     told = f"Imported {origin} as {name}: {counts}."
     if imported.repeated:
         told = f"These files had been imported as {name} before; nothing was written."

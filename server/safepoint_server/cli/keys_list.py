@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     print_slots(found["slots"], found["opened_by"])  # type: ignore[arg-type]
     to = console()
     changed = int(str(found["store_keys"])) - 1
-    to.print(f"\nStore key: {f'replaced {changed} times' if changed else 'never replaced'}.")
+    times = "once" if changed == 1 else f"{changed} times"
+    to.print("\nStore key: " + (f"replaced {times}." if changed else "never replaced."))
     if found["unfinished"]:
         to.print(
             "Its last change is not finished: run `safepoint keys rotate --store-key` again.",

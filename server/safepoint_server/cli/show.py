@@ -10,13 +10,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from safepoint import Approval, Brief, Checkpoint, InvalidInput, Step, Workspace
+from safepoint import (
+    Approval,
+    Brief,
+    Checkpoint,
+    InvalidInput,
+    ReferenceCheck,
+    Step,
+    Workspace,
+)
+from safepoint.references import check_references
 from safepoint_server.cli import options
 from safepoint_server.cli.lookup import found_workspace
 from safepoint_server.cli.output import console, print_json, show, table
 from safepoint_server.cli.paging import gather
 from safepoint_server.cli.place import existing_store
 from safepoint_server.cli.plain import ago, json_text, moment, one_line, paragraph, size, who
+from safepoint_server.references import AllowedReferences
 from safepoint_server.view import select
 
 if TYPE_CHECKING:
@@ -29,6 +39,7 @@ examples:
   safepoint show my-task --select 'files[0]'    a part of it, by a JMESPath expression
   safepoint show my-task --version 12           as it was at version 12
   safepoint show my-task --steps                every step
+  safepoint show my-task --check-references     have the files that it names changed
 """
 
 _FEW_STEPS: Final = 25
@@ -37,12 +48,14 @@ _FEW_LINES: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """All that one call reads. `steps` is None when they were not asked for."""
+    """All that one call reads. `steps` is None when they were not asked for, and so are `checks`
+    of references empty."""
 
     checkpoint: Checkpoint
     state: Any
     steps: tuple[Step, ...] | None
     more_steps: bool
+    checks: tuple[ReferenceCheck, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", action="store_true", help="only the state, as JSON")
     parser.add_argument("--select", metavar="EXPR", help="only this part of the state (JMESPath)")
     parser.add_argument("--steps", action="store_true", help="only the steps, all of them")
+    parser.add_argument(
+        "--check-references",
+        action="store_true",
+        help="look whether the files that it names have changed",
+    )
     options.add_store_options(parser)
     options.add_json_option(parser)
 
@@ -84,11 +102,21 @@ async def _read(args: argparse.Namespace) -> _Shown:
         checkpoint = await workspace.load(version=args.version, label=args.label)
         newest = args.version is None and args.label is None
         state = checkpoint.state if args.select is None else select(checkpoint.state, args.select)
+        checks = await _checks(args, checkpoint) if args.check_references else ()
         if not newest or args.state or args.select is not None:
-            return _Shown(checkpoint, state, None, False)
+            return _Shown(checkpoint, state, None, False, checks)
         limit = options.MAX_ROWS if args.steps or args.json else _FEW_STEPS
         steps = await _steps(workspace, limit)
-        return _Shown(checkpoint, state, steps[0], steps[1])
+        return _Shown(checkpoint, state, steps[0], steps[1], checks)
+
+
+async def _checks(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[ReferenceCheck, ...]:
+    """With this person's own rights for files; in S3 only what the settings allow."""
+    checker = AllowedReferences(None, options.settings(args).allowed_s3)
+    try:
+        return await check_references(checkpoint.references, checker)
+    finally:
+        checker.close()
 
 
 async def _steps(workspace: Workspace, limit: int) -> tuple[tuple[Step, ...], bool]:
@@ -107,6 +135,7 @@ def _document(shown: _Shown, *, whole_state: bool, steps_only: bool) -> dict[str
         "state": shown.state,
     }
     if not whole_state:
+        document["references"] = shown.checks or shown.checkpoint.references
         document["brief"] = brief
         document["steps"] = shown.steps
     return document
@@ -115,6 +144,10 @@ def _document(shown: _Shown, *, whole_state: bool, steps_only: bool) -> dict[str
 def _print_all(to: Console, shown: _Shown, name: str) -> None:
     brief = shown.checkpoint.brief
     _print_brief(to, brief, shown.checkpoint)
+    for check in shown.checks:
+        reason = f": {check.reason}" if check.reason else ""
+        told = f"{check.status.replace('_', ' ')}: {check.reference.location}{reason}"
+        to.print(paragraph(told), soft_wrap=True)
     if shown.steps:
         to.print()
         _print_steps(to, shown.steps, more=shown.more_steps)
@@ -156,6 +189,7 @@ def _print_brief(to: Console, brief: Brief, checkpoint: Checkpoint) -> None:
         ("saved", f"{moment(at)} ({ago(at, datetime.now(UTC))})" if at else None),
         ("saved by", who(brief.saved_by)),
         ("state", size(checkpoint.state_bytes) if checkpoint.state_bytes else None),
+        ("references", str(len(checkpoint.references)) if checkpoint.references else None),
         ("steps", _progress(brief) if progress.total else None),
         ("next step", brief.next_step),
         *(("in flight", f"{item.step}: {item.advice}") for item in brief.in_flight),

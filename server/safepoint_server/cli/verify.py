@@ -134,6 +134,7 @@ def _print(report: VerifyReport) -> None:
         (report.lost, "versions lost in earlier repairs"),
         (report.deleted, "deleted workspaces"),
         (report.stumps, "stumps of commits that were never acknowledged"),
+        (report.waiting, "records that wait to be removed"),
         (report.orphans, "objects that nothing names"),
         (report.foreign, "objects that Safepoint did not write"),
         (report.aside, "damaged objects set aside"),

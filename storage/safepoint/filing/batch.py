@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from safepoint.errors import Conflict
-from safepoint.filing.files import Filing, described, opened
+from safepoint.filing.files import Filing, described, opened, write_file
 from safepoint.filing.places import FileBelow, Folder, exists
 from safepoint.filing.sealed import SealedObjects
 from safepoint.format.document import Document
@@ -119,7 +119,7 @@ async def restore(
         await asyncio.to_thread(_check_free, FileBelow(folder, name), entry, replace=replace_it)
     for name, (artifact, entry) in chosen.items():
         told, place = meter.of_one(), FileBelow(folder, name)
-        written += await filing.write(
+        written += await write_file(
             objects, artifact, entry, place, replace_it=replace_it, told=told
         )
         told(entry.size, None)

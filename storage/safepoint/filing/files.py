@@ -24,7 +24,7 @@ from safepoint.log.transitions.artifact import NewArtifact, as_at, current, no_a
 from safepoint.log.transitions.base import when
 from safepoint.model import ArtifactInfo, OnBytes
 
-__all__ = ["ArtifactSource", "Filing", "Opened", "described", "open_folder", "opened"]
+__all__ = ["ArtifactSource", "Filing", "Opened", "described", "open_folder", "opened", "write_file"]
 
 ArtifactSource: TypeAlias = "bytes | Path | FileBelow | AsyncIterator[bytes]"
 
@@ -231,45 +231,45 @@ class Filing:
             repeated=repeated,
         )
 
-    async def write(
-        self,
-        objects: SealedObjects,
-        artifact: str,
-        entry: ArtifactEntry,
-        target: FileBelow,
-        *,
-        replace_it: bool,
-        told: OnBytes | None = None,
-    ) -> bool:
-        """Write the file, whole or not at all; False when it was there already.
 
-        Raises:
-            Conflict: `file_exists`, when another is there and `replace_it` is not set.
-        """
-        there = await asyncio.to_thread(
-            target.folder.holds,
-            target.name,
-            size=entry.size,
-            sha256=entry.sha256,
-            executable=entry.executable,
-        )
-        if there:
-            return False
-        if there is False and not replace_it:
-            raise exists(target.name)
-        new = await asyncio.to_thread(target.folder.new, target.name)
-        try:
-            done = 0
-            async with aclosing(objects.get(artifact, entry)) as chunks:
-                async for chunk in chunks:
-                    await asyncio.shield(asyncio.to_thread(new.write, chunk))
-                    done += len(chunk)
-                    if told is not None:
-                        told(done, entry.size)
-            await asyncio.to_thread(new.finish, executable=entry.executable, replace=replace_it)
-        finally:
-            await asyncio.shield(asyncio.to_thread(new.discard))
-        return True
+async def write_file(
+    objects: SealedObjects,
+    artifact: str,
+    entry: ArtifactEntry,
+    target: FileBelow,
+    *,
+    replace_it: bool,
+    told: OnBytes | None = None,
+) -> bool:
+    """Write the file, whole or not at all; False when it was there already.
+
+    Raises:
+        Conflict: `file_exists`, when another is there and `replace_it` is not set.
+    """
+    there = await asyncio.to_thread(
+        target.folder.holds,
+        target.name,
+        size=entry.size,
+        sha256=entry.sha256,
+        executable=entry.executable,
+    )
+    if there:
+        return False
+    if there is False and not replace_it:
+        raise exists(target.name)
+    new = await asyncio.to_thread(target.folder.new, target.name)
+    try:
+        done = 0
+        async with aclosing(objects.get(artifact, entry)) as chunks:
+            async for chunk in chunks:
+                await asyncio.shield(asyncio.to_thread(new.write, chunk))
+                done += len(chunk)
+                if told is not None:
+                    told(done, entry.size)
+        await asyncio.to_thread(new.finish, executable=entry.executable, replace=replace_it)
+    finally:
+        await asyncio.shield(asyncio.to_thread(new.discard))
+    return True
 
 
 def _with_object(new: NewArtifact, entry: ArtifactEntry) -> NewArtifact:

@@ -19,6 +19,7 @@ import orjson
 from safepoint.format.entries import (
     ApprovalEntry,
     ArtifactEntry,
+    ArtifactTable,
     CheckpointEntry,
     Entry,
     ForkEntry,
@@ -98,6 +99,10 @@ class Document:
     repaired: RepairEntry | None = None
     regions: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.artifacts and not isinstance(self.artifacts, ArtifactTable):
+            object.__setattr__(self, "artifacts", ArtifactTable(self.artifacts))
+
     @property
     def exists(self) -> bool:
         """Whether there is a workspace: not before its first version, nor once it is deleted."""
@@ -163,7 +168,7 @@ def decode(data: bytes) -> Document:
 
 
 def _stored(value: Any) -> Any:
-    if isinstance(value, Entry):
+    if isinstance(value, Entry | ArtifactTable):
         return value.stored
     if value and isinstance(value, tuple):
         return [one.stored for one in value] if isinstance(value[0], Entry) else value

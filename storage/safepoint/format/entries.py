@@ -19,6 +19,7 @@ from safepoint.model import Actor
 __all__ = [
     "ApprovalEntry",
     "ArtifactEntry",
+    "ArtifactTable",
     "CheckpointEntry",
     "Entry",
     "ForkEntry",
@@ -218,6 +219,26 @@ class ArtifactEntry(Entry):
     step: str | None = None
     summary: str | None = None
     until: int | None = None
+
+
+class ArtifactTable(dict[str, tuple[ArtifactEntry, ...]]):
+    """All revisions of each artifact, oldest first; never changed once it is made. Its stored form
+    is made once: what a commit does not touch costs it next to nothing, be it 10,000 files."""
+
+    __slots__ = ("_stored",)
+
+    _stored: orjson.Fragment | None
+
+    def __init__(self, table: Mapping[str, tuple[ArtifactEntry, ...]]) -> None:
+        super().__init__(table)
+        self._stored = None
+
+    @property
+    def stored(self) -> orjson.Fragment:
+        if self._stored is None:
+            entries = {name: [one.stored for one in revisions] for name, revisions in self.items()}
+            self._stored = orjson.Fragment(orjson.dumps(entries))
+        return self._stored
 
 
 @dataclass(frozen=True, slots=True)

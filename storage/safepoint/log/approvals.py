@@ -56,6 +56,8 @@ def satisfies(entry: ApprovalEntry, step: str) -> bool:
 
 def lacking(document: Document, step: str, entry: StepEntry) -> tuple[str, ...]:
     """The names of approvals that the step needs and does not have."""
+    if not entry.needs:
+        return ()
     approvals = document.approvals
     return tuple(n for n in entry.needs if n not in approvals or not satisfies(approvals[n], step))
 

@@ -8,10 +8,9 @@ from safepoint.format.entries import CheckpointEntry
 from safepoint.format.keys import first_of_block, last_of_block
 from safepoint.format.versions import is_pruned, kept_of
 from safepoint.log.log import Log
+from safepoint.log.lost import LOST_VERSION
 
 __all__ = ["checkpoints_of_block"]
-
-_LOST = "lost_version"
 
 
 async def checkpoints_of_block(log: Log, block: int, head: Document) -> tuple[CheckpointEntry, ...]:
@@ -23,9 +22,9 @@ async def checkpoints_of_block(log: Log, block: int, head: Document) -> tuple[Ch
         document = head if last >= head.version else await log.rebuilt(last)
     except Damaged as error:
         newer = (await log.head()).document
-        if newer.floor != head.floor and newer.floor > last:
-            return await checkpoints_of_block(log, block, newer)
-        if error.code != _LOST:
+        if last < newer.floor and not kept_of(newer).all.any_between(first, last):
+            return ()  # pruned meanwhile
+        if error.code != LOST_VERSION:
             raise
         document = await _newest_left(log, max(first, log.first), last)
     return tuple(one for one in document.checkpoints if not is_pruned(head, one.version))
@@ -38,6 +37,6 @@ async def _newest_left(log: Log, first: int, last: int) -> Document:
         try:
             return await log.rebuilt(version)
         except Damaged as error:
-            if error.code != _LOST:
+            if error.code != LOST_VERSION:
                 raise
     return Document()

@@ -27,7 +27,7 @@ from safepoint.format.record import NO_PREVIOUS, Record, is_torn
 from safepoint.format.versions import is_pruned
 from safepoint.log.codec import Codec
 from safepoint.log.keys import Tombstone, WorkspaceKeys
-from safepoint.log.lost import REPAIR, open_lost, open_record, repair_hint
+from safepoint.log.lost import LOST_VERSION, REPAIR, open_lost, open_record, repair_hint
 from safepoint.log.manifests import make_durable, newest_keys
 from safepoint.log.pruned import pruned_error
 from safepoint.log.shared import LARGE_BYTES, VIEW_SECONDS, Head, Shared, off_loop
@@ -39,7 +39,7 @@ __all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "newest_version", "off_loop"]
 logger = logging.getLogger("safepoint")
 
 _MAX_STEPS_FORWARD = 8
-_LOOK_AGAIN = ("unknown_key", "lost_version")
+_LOOK_AGAIN = ("unknown_key", LOST_VERSION)
 _LISTED_AT_ONCE = 8
 
 R = TypeVar("R")

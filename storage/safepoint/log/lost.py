@@ -6,6 +6,8 @@ Its event tells why, where the damaged bytes are kept, and which digest the next
 
 from __future__ import annotations
 
+import hashlib
+
 from safepoint.crypto.envelope import OVERHEAD, Place, Random, seal, unseal
 from safepoint.errors import Damaged, Unsupported
 from safepoint.format import record
@@ -14,9 +16,20 @@ from safepoint.format.record import COMMIT_ID_BYTES, NO_PREVIOUS, Record
 from safepoint.log.codec import Codec
 from safepoint.log.transitions.base import when
 
-__all__ = ["LOST", "REPAIR", "lost_error", "open_lost", "open_record", "repair_hint", "seal_lost"]
+__all__ = [
+    "LOST",
+    "LOST_VERSION",
+    "REPAIR",
+    "lost_error",
+    "open_lost",
+    "open_record",
+    "repair_hint",
+    "seal_lost",
+    "to_follow",
+]
 
 LOST = "lost"
+LOST_VERSION = "lost_version"
 REPAIR = "repair"  # the event of a version that restores an older one after lost ones
 
 
@@ -41,6 +54,14 @@ def open_lost(codec: Codec, version: int, data: bytes) -> Record | None:
     return opened if opened.version == version else None
 
 
+def to_follow(opened: Record, data: bytes) -> bytes | None:
+    """The digest that the next record has to name; None when that of a lost one is not known."""
+    if opened.event.get("kind") != LOST:
+        return hashlib.sha256(data).digest()
+    stated = opened.event.get("stands_for")
+    return bytes.fromhex(stated) if isinstance(stated, str) else None
+
+
 def open_record(codec: Codec, version: int, data: bytes) -> Record:
     """See Codec.open. Raises Damaged, which says how to go on, also for what was given up."""
     try:
@@ -59,7 +80,7 @@ def lost_error(name: str, lost: Record) -> Damaged:
         f"version {lost.version} of workspace {name!r} is lost: its record was damaged, and a "
         f"repair on {at:%Y-%m-%d} gave it up",
         hint="Load another version; list_checkpoints (or `safepoint history`) shows them.",
-        code="lost_version",
+        code=LOST_VERSION,
     )
 
 

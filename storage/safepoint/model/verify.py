@@ -33,7 +33,8 @@ class VerifyReport:
     `unread_count` and the counts tell of all.
 
     `pruned` versions were removed by a retention policy, `lost` ones by damage that a repair has
-    settled. Nothing names `orphans`, objects that Safepoint wrote; `foreign` ones it did not write.
+    settled; `waiting` records belong to pruned versions or a deleted workspace, and are removed
+    when that is safe. Nothing names `orphans`, objects that Safepoint wrote; `foreign` ones it did not write.
     `stumps` are what a power loss left of commits that were never acknowledged: the next opening
     sets them aside. `aside` is what lies in `damaged/`.
     """
@@ -50,6 +51,7 @@ class VerifyReport:
     read_bytes: int = 0
     advisory: int = 0
     stumps: int = 0
+    waiting: int = 0
     orphans: int = 0
     foreign: int = 0
     aside: int = 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
 __all__ = ["Copied", "CopiedWorkspace", "Meter", "OnProgress"]
 
 OnProgress = Callable[[int, int], None]
-"""Called with the records that are settled and those that there are."""
+"""Called with the records and artifacts that are settled and those that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class CopiedWorkspace:
     """`version` is the newest that was copied: that of the source when the copy began.
 
     `written` records are new in the target, `present` ones were there already. `newer` says that
-    the source has gone on meanwhile: another copy brings the rest.
+    the source has gone on meanwhile: another copy brings the rest. `artifacts` are the objects of
+    files that are new in the target.
     """
 
     name: str
@@ -26,6 +28,8 @@ class CopiedWorkspace:
     written_bytes: int
     target_version: int
     newer: bool = False
+    artifacts: int = 0
+    artifact_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,13 @@ class Copied:
 
 
 class Meter:
-    """Counts settled records and tells who asked."""
+    """Counts what is settled and tells who asked. `large` is for one file at a time."""
 
     def __init__(self, total: int, told: OnProgress | None) -> None:
         self._total = total
         self._told = told
         self._done = 0
+        self.large = asyncio.Lock()
         self.add(0)
 
     def add(self, count: int) -> None:

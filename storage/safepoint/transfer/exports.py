@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from safepoint._version import __version__
-from safepoint.errors import NotFound
+from safepoint.errors import Damaged, NotFound
 from safepoint.format.document import Document
 from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.format.keys import encode_name
 from safepoint.format.versions import existing
 from safepoint.listing import MAX_LIMIT, Listing
 from safepoint.log.log import Log
+from safepoint.log.lost import LOST_VERSION
 from safepoint.log.progress import progress, workspace_status
 from safepoint.model import Actor, CheckpointInfo, Event, Step
 from safepoint.store import Store
+from safepoint.transfer.artifacts import export_artifacts
 from safepoint.transfer.files import (
+    ARTIFACT_FILES,
+    ARTIFACTS,
     CHECKPOINTS,
     HISTORY,
     STEPS,
@@ -47,13 +51,14 @@ class Exported:
     folder: Path
     checkpoints: int
     steps: int
+    artifacts: int = 0
 
 
 async def export_workspace(
     store: Store, name: str, folder: Path, *, latest: bool = False, force: bool = False
 ) -> Exported:
     """Write the workspace to `folder`: `workspace.json`, `steps.json`, `history.jsonl` and a file
-    for each checkpoint, or with `latest` only for the newest.
+    for each checkpoint, or with `latest` only for the newest; and the artifacts, if there are any.
 
     All files are of one version. They appear together or not at all. They are not encrypted; the
     folder is its owner's alone (mode 0700). With `force` an earlier export there is replaced.
@@ -114,6 +119,11 @@ class _Export:
         reported = await self._history(folder / HISTORY, head)
         steps = await self._steps(folder / STEPS, head, reported)
         checkpoints = await self._checkpoints(folder / CHECKPOINTS, head)
+        artifacts = await export_artifacts(self._log, head, folder / ARTIFACT_FILES)
+        if artifacts:
+            await _write(
+                folder / ARTIFACTS, with_kind("safepoint artifacts", {"artifacts": artifacts})
+            )
         newest = head.latest and checkpoint_file(head.latest.version, head.latest.label)
         body = {
             "name": self._name,
@@ -128,7 +138,7 @@ class _Export:
             **_origin(self._store),
         }
         await _write(folder / WORKSPACE, with_kind("safepoint workspace", body))
-        return Exported(self._name, head.version, shown, checkpoints, steps)
+        return Exported(self._name, head.version, shown, checkpoints, steps, len(artifacts))
 
     async def _history(self, path: Path, head: Document) -> dict[str, int]:
         """Write every commit that was not pruned, oldest first; the version that last reported on
@@ -172,10 +182,14 @@ class _Export:
                 return written
 
     async def _checkpoint(self, folder: Path, info: CheckpointInfo, head: Document) -> bool:
-        """Whether the checkpoint is still there."""
+        """Whether the checkpoint is still there: pruned and lost ones are not."""
         try:
             document = await self._log.document(info.version, head)
         except NotFound:
+            return False
+        except Damaged as error:
+            if error.code != LOST_VERSION:
+                raise
             return False
         path = folder / checkpoint_file(info.version, info.label)
         await asyncio.to_thread(_write_checkpoint, path, info, document)

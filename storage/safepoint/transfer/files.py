@@ -20,6 +20,8 @@ from safepoint.errors import Conflict, InvalidInput, Unavailable, Unsupported
 from safepoint.format.jsontext import decode_json
 
 __all__ = [
+    "ARTIFACTS",
+    "ARTIFACT_FILES",
     "CHECKPOINTS",
     "HISTORY",
     "STEPS",
@@ -34,6 +36,7 @@ __all__ = [
 
 WORKSPACE, STEPS, HISTORY, STORE = "workspace.json", "steps.json", "history.jsonl", "store.json"
 CHECKPOINTS = "checkpoints"
+ARTIFACTS, ARTIFACT_FILES = "artifacts.json", "artifacts"
 FORMAT = 1
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
 _LABEL_CHARS = 60

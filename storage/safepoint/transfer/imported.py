@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from safepoint.errors import InvalidInput
+from safepoint.filing.places import Folder, digest_of
 from safepoint.format.jsontext import encode_json
-from safepoint.transfer.files import CHECKPOINTS, STEPS, STORE, WORKSPACE, read_object
+from safepoint.transfer.files import (
+    ARTIFACT_FILES,
+    ARTIFACTS,
+    CHECKPOINTS,
+    STEPS,
+    STORE,
+    WORKSPACE,
+    json_text,
+    read_object,
+)
 
-__all__ = ["CheckpointFile", "ExportedStep", "ExportedWorkspace", "read_export"]
+__all__ = ["CheckpointFile", "ExportedArtifact", "ExportedStep", "ExportedWorkspace", "read_export"]
 
 _MAX_VERSION = 10**8
 
@@ -59,6 +71,19 @@ class ExportedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedArtifact:
+    """A file in the folder of the artifacts; `size` is what it has now."""
+
+    name: str
+    file: str
+    size: int
+    media_type: str
+    executable: bool
+    step: str | None
+    summary: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExportedWorkspace:
     """`checkpoints` are in the order of their versions. `digest` is of all the files read."""
 
@@ -67,6 +92,7 @@ class ExportedWorkspace:
     goal: str | None
     steps: tuple[ExportedStep, ...]
     checkpoints: tuple[CheckpointFile, ...]
+    artifacts: tuple[ExportedArtifact, ...]
     digest: str
 
 
@@ -88,6 +114,7 @@ def read_export(folder: Path) -> ExportedWorkspace:
     steps = read_object(folder / STEPS, kind="safepoint steps").get("steps")
     if not isinstance(steps, list):
         raise _malformed(folder / STEPS, "steps", "a list")
+    artifacts, digests = _artifacts(folder)
     files = sorted((_checkpoint(path) for path in paths), key=lambda file: file.version)
     return ExportedWorkspace(
         name=body.text("name"),
@@ -95,7 +122,8 @@ def read_export(folder: Path) -> ExportedWorkspace:
         goal=body.optional("goal"),
         steps=tuple(_step(folder / STEPS, step) for step in steps),
         checkpoints=tuple(files),
-        digest=_digest([folder / WORKSPACE, folder / STEPS, *paths]),
+        artifacts=artifacts,
+        digest=_digest([folder / WORKSPACE, folder / STEPS, *paths], digests),
     )
 
 
@@ -192,8 +220,39 @@ class _Fields:
         return at
 
 
-def _digest(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
+def _artifacts(folder: Path) -> tuple[tuple[ExportedArtifact, ...], list[str]]:
+    """What the list of artifacts names, and the digest of each line and file. Exports of earlier
+    versions have no list."""
+    path = folder / ARTIFACTS
+    if not path.exists():
+        return (), []
+    lines = read_object(path, kind="safepoint artifacts").get("artifacts")
+    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
+        raise _malformed(path, "artifacts", "a list of objects")
+    found: list[ExportedArtifact] = []
+    digests: list[str] = []
+    with contextlib.closing(Folder.open(folder / ARTIFACT_FILES)) as below:
+        for line in lines:
+            body = _Fields(path, line)
+            with below.read(body.text("file")) as file:
+                size = os.fstat(file.fileno()).st_size
+                digests += [hashlib.sha256(json_text(line)).hexdigest(), digest_of(file)]
+            found.append(
+                ExportedArtifact(
+                    name=body.text("name"),
+                    file=body.text("file"),
+                    size=size,
+                    media_type=body.text("media_type"),
+                    executable=body.flag("executable") or False,
+                    step=body.optional("step"),
+                    summary=body.optional("summary"),
+                )
+            )
+    return tuple(found), digests
+
+
+def _digest(paths: list[Path], more: list[str]) -> str:
+    digest = hashlib.sha256("".join(more).encode())
     for path in paths:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safepoint.errors import Conflict, InvalidInput
+from safepoint.filing.sealed import SealedObjects
 from safepoint.format.jsontext import decode_json
 from safepoint.listing import Listing
 from safepoint.log.log import Head
 from safepoint.log.progress import idempotency_key
 from safepoint.log.registry import OpenLog
+from safepoint.log.transitions import SaveArtifacts
 from safepoint.model import UNSET, Actor, Saved
 from safepoint.store import Store
+from safepoint.transfer.artifacts import planned, uploaded
+from safepoint.transfer.files import ARTIFACT_FILES
 from safepoint.transfer.imported import CheckpointFile, ExportedWorkspace, read_export
 from safepoint.transfer.replay import commands, replay
 
@@ -44,6 +48,7 @@ class Imported:
     steps: int
     repeated: bool
     in_doubt: tuple[InDoubt, ...]
+    artifacts: int = 0
 
 
 async def import_workspace(
@@ -52,8 +57,9 @@ async def import_workspace(
     """Make the workspace in `folder` again, under its own name or `name`.
 
     Kept are goal, steps (order, titles, dependencies, status, results, errors) and checkpoints
-    (states, labels, summaries, next actions, kinds). Times, versions, the run and the number of
-    attempts are those of the import, and so is the actor, whose transport says where it is from.
+    (states, labels, summaries, next actions, kinds), and the current artifacts. Times, versions,
+    the run and the number of attempts are those of the import, and so is the actor, whose transport
+    says where it is from.
     All commands are tried out before the first is committed. Repeating an import that was stopped
     goes on where it was.
 
@@ -66,6 +72,10 @@ async def import_workspace(
     store.workspace(name)  # refuses what cannot be a name
     by = _imported_by(actor or store.actor, exported)
     operations = replay(exported, store.now())
+    now_ms = int(store.now().timestamp() * 1000)
+    if exported.artifacts:  # all in the last commit
+        files = planned(exported.artifacts, now_ms)
+        operations.append(lambda version: SaveArtifacts(files))
     opened = store.open_log(name)
     head = await opened.log.head()
     if head.version == 0:
@@ -76,9 +86,15 @@ async def import_workspace(
             hint="Import under another name with --as, or the newest state into it with --into.",
             code="workspace_exists",
         )
-    todo = commands(operations, head.version)
+    replayed = len(operations) - bool(exported.artifacts)
+    todo = commands(operations[:replayed], head.version)
     while command := await asyncio.to_thread(next, todo, None):
         await opened.committer.commit(command, by)
+    if exported.artifacts and head.version < len(operations):
+        objects = SealedObjects(store.objects, await opened.committer.codec())
+        files = await uploaded(objects, folder / ARTIFACT_FILES, exported.artifacts, now_ms=now_ms)
+        for command in commands(operations, replayed):
+            await opened.committer.commit(command, by)
     return Imported(
         name=name,
         origin=exported.name,
@@ -87,6 +103,7 @@ async def import_workspace(
         steps=len(exported.steps),
         repeated=head.version == len(operations),
         in_doubt=_in_doubt(exported, name),
+        artifacts=len(exported.artifacts),
     )
 
 

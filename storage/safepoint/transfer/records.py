@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from safepoint.errors import Conflict, Damaged, InvalidInput, OutcomeUnknown, Unavailable
+from safepoint.format.entries import ArtifactEntry
 from safepoint.format.keys import log_folder, log_key, version_of
 from safepoint.format.record import NO_PREVIOUS, Record
 from safepoint.log.codec import Codec
 from safepoint.log.log import Log, Shared, off_loop
+from safepoint.log.lost import LOST, open_lost, seal_lost, to_follow
 from safepoint.objects.base import MakesDurable, ObjectStore
 from safepoint.transfer.copied import Meter
 
@@ -29,11 +31,18 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A workspace of the source as the copy finds it. `codec` is None for one without keys."""
+    """A workspace of the source as the copy finds it. `codec` is None for one without keys.
+    `artifacts` are the objects that its table names, by id, with the names of their artifacts."""
 
     name: str
     version: int
     codec: Codec | None
+    artifacts: Mapping[str, tuple[str, ArtifactEntry]] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> int:
+        """Records and artifacts."""
+        return self.version + len(self.artifacts)
 
 
 async def survey(shared: Shared, name: str) -> Found:
@@ -42,14 +51,19 @@ async def survey(shared: Shared, name: str) -> Found:
     head = await log.head()
     if head.version and isinstance(shared.objects, MakesDurable):
         await shared.objects.make_durable(log_key(name, head.version))
-    return Found(name, head.version, log.codec)
+    artifacts = {
+        entry.id: (artifact, entry)
+        for artifact, revisions in head.document.artifacts.items()
+        for entry in revisions
+    }
+    return Found(name, head.version, log.codec, artifacts)
 
 
 @dataclass(slots=True)
 class _Digests:
-    """SHA-256 of the record before, in the source and in the target."""
+    """SHA-256 of the record before, in the source and in the target; None of one that was lost."""
 
-    here: bytes = NO_PREVIOUS
+    here: bytes | None = NO_PREVIOUS
     there: bytes = NO_PREVIOUS
 
 
@@ -112,7 +126,7 @@ class LogCopy:
         """What was written for this version, None when it was there."""
         record = await self._checked(version, data, digests.here)
         assert data is not None  # noqa: S101 - checked
-        digests.here = hashlib.sha256(data).digest()
+        digests.here = to_follow(record, data)
         wanted: bytes | None = None
         if theirs is None:
             wanted = data
@@ -136,9 +150,14 @@ class LogCopy:
         return wanted
 
     def _adopt(self, record: Record, previous: bytes) -> bytes:
+        if record.event.get("kind") == LOST:
+            event = {name: value for name, value in record.event.items() if name != "stands_for"}
+            return seal_lost(
+                self._to, record.version, event, at_ms=record.at_ms, random=self._to.random
+            )
         return self._to.adopt(record, previous=previous)
 
-    async def _checked(self, version: int, data: bytes | None, previous: bytes) -> Record:
+    async def _checked(self, version: int, data: bytes | None, previous: bytes | None) -> Record:
         key = log_key(self._name, version)
         if data is None:
             raise Damaged(
@@ -146,8 +165,9 @@ class LogCopy:
                 hint="Records were deleted from the store; restore them from a copy.",
                 code="missing_record",
             )
-        record = await off_loop(len(data), self._from.open, version, data)
-        if record.previous != previous and version > max(1, self._from.first):
+        record = await off_loop(len(data), _opened, self._from, version, data)
+        known = previous is not None and version > max(1, self._from.first)
+        if record.previous != previous and known and record.event.get("kind") != LOST:
             raise Damaged(
                 f"{key} in {self._source.url} does not follow version {version - 1}",
                 hint="The log was altered, or restored in parts; restore it whole from a copy.",
@@ -160,9 +180,11 @@ class LogCopy:
         if self._as_is:
             same = theirs == data
         else:
-            opened = await off_loop(len(theirs), self._to.open, record.version, theirs)
-            same = opened.previous == previous and (
-                opened.commit_id == record.commit_id
+            opened = await off_loop(len(theirs), _opened, self._to, record.version, theirs)
+            lost = record.event.get("kind") == LOST
+            same = (lost and opened.event.get("kind") == LOST) or (
+                opened.previous == previous
+                and opened.commit_id == record.commit_id
                 and opened.at_ms == record.at_ms
                 and opened.document_digest == record.document_digest
             )
@@ -221,6 +243,16 @@ async def put_new(
         if found is not None:
             return found
     raise unknown or Unavailable(f"{key} cannot be written: it comes and goes", hint="Call again.")
+
+
+def _opened(codec: Codec, version: int, data: bytes) -> Record:
+    """The record, or what stands in the place of a lost one. Raises Damaged."""
+    try:
+        return codec.open(version, data)
+    except Damaged:
+        if (lost := open_lost(codec, version, data)) is not None:
+            return lost
+        raise
 
 
 def _is_version(key: str, newest: int) -> bool:

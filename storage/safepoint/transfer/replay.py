@@ -84,9 +84,10 @@ def replay(exported: ExportedWorkspace, now: datetime) -> list[Operation]:
             for s in exported.steps
         )
         operations.append(lambda version: PlanSteps(whole))
-    if not operations:
+    if not operations and not exported.artifacts:
         raise InvalidInput(
-            "there is nothing to import: no checkpoints, no steps and no goal", code="bad_export"
+            "there is nothing to import: no checkpoints, steps, artifacts and no goal",
+            code="bad_export",
         )
     return operations
 

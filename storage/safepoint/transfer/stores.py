@@ -31,6 +31,7 @@ from safepoint.manifest import read_manifest
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.probe import PROBE_FOLDER
 from safepoint.store import Store
+from safepoint.transfer.artifacts import artifact_copy
 from safepoint.transfer.copied import Copied, CopiedWorkspace, Meter, OnProgress
 from safepoint.transfer.parallel import each
 from safepoint.transfer.records import Found, LogCopy, put_new, survey
@@ -40,7 +41,7 @@ __all__ = ["copy_store"]
 
 _CACHE_BYTES = 32 * 1024 * 1024
 _OF_STORES = {MANIFEST_FOLDER[:-1], WORKSPACES_FOLDER[:-1], PROBE_FOLDER[:-1]}
-_OF_WORKSPACES = {"keys", "log"}
+_OF_WORKSPACES = {"artifacts", "keys", "log"}
 _PAGE = 1000
 
 
@@ -78,7 +79,7 @@ async def copy_store(
         cache=DocumentCache(_CACHE_BYTES),
         seen=SeenHeads(None),
     )
-    meter = Meter(sum(one.version for one in found), on_progress)
+    meter = Meter(sum(one.weight for one in found), on_progress)
     done = await each(found, lambda one: _copy_workspace(source.shared, there, one, meter))
     if workspaces is None:
         for key in (ROOT_SUMMARY, ROOT_PAGE):
@@ -155,11 +156,16 @@ async def _copy_workspace(
     await _copy_others(source.objects, target.objects, name)
     log = Log(name, target)
     before = (await log.head()).version
-    written = written_bytes = 0
+    written = written_bytes = artifacts = artifact_bytes = 0
     if found.version and log.codec is not None:
+        files = artifact_copy(found, source.objects, target.objects, log.codec, meter)
+        if before <= found.version:
+            artifacts, artifact_bytes = await files.run()
         copy = LogCopy(found, source.objects, target, log.codec, meter)
         await copy.run(before)
         written, written_bytes = copy.written, copy.written_bytes
+        if before < found.version:
+            await files.run_again()
     if before <= found.version:
         for key in (summary_key(encode_name(name)), page_key(encode_name(name))):
             await _copy_advisory(source.objects, target.objects, key, replace_it=True)
@@ -171,6 +177,8 @@ async def _copy_workspace(
         written_bytes=written_bytes,
         target_version=max(before, found.version),
         newer=await is_newer(source, found),
+        artifacts=artifacts,
+        artifact_bytes=artifact_bytes,
     )
 
 
@@ -211,7 +219,7 @@ async def _newest_keys(shared: Shared, name: str) -> Newest:
 
 
 async def _copy_others(source: ObjectStore, target: ObjectStore, name: str) -> None:
-    """What else a workspace has in folders, such as artifacts: there before a record names it."""
+    """What else a workspace has in folders."""
     folder = f"{workspace_folder(name)}/"
     for below in await source.list(folder, folders=True):
         if below in _OF_WORKSPACES:

@@ -11,9 +11,11 @@ from safepoint.log.codec import Codec
 from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Log, Shared
 from safepoint.store import Store
+from safepoint.transfer.artifacts import artifact_copy
 from safepoint.transfer.copied import Copied, CopiedWorkspace, Meter, OnProgress
 from safepoint.transfer.parallel import each
 from safepoint.transfer.records import Found, LogCopy, put_new, survey
+from safepoint.verify.manifests import cut_keys
 
 __all__ = ["copy_workspaces", "existing_workspaces", "is_newer"]
 
@@ -38,7 +40,7 @@ async def copy_workspaces(
             code="same_store",
         )
     found = await existing_workspaces(source, workspaces)
-    meter = Meter(sum(one.version for one in found), on_progress)
+    meter = Meter(sum(one.weight for one in found), on_progress)
     done = await each(found, lambda one: _copy(source.shared, target.shared, one, meter))
     return Copied(store_id=target.id, workspaces=tuple(done), resealed=True)
 
@@ -68,9 +70,13 @@ async def is_newer(source: Shared, found: Found) -> bool:
 async def _copy(source: Shared, target: Shared, found: Found, meter: Meter) -> CopiedWorkspace:
     log = Log(found.name, target)
     before = (await log.head()).version
-    codec = log.codec or await _make_keys(log, found)
+    codec = await _with_cuts(log, found, log.codec or await _make_keys(log, found))
+    files = artifact_copy(found, source.objects, target.objects, codec, meter)
+    artifacts, artifact_bytes = await files.run() if before <= found.version else (0, 0)
     copy = LogCopy(found, source.objects, target, codec, meter)
     await copy.run(before)
+    if before < found.version:
+        await files.run_again()
     return CopiedWorkspace(
         name=found.name,
         version=found.version,
@@ -79,6 +85,8 @@ async def _copy(source: Shared, target: Shared, found: Found, meter: Meter) -> C
         written_bytes=copy.written_bytes,
         target_version=max(before, found.version),
         newer=await is_newer(source, found),
+        artifacts=artifacts,
+        artifact_bytes=artifact_bytes,
     )
 
 
@@ -102,3 +110,20 @@ async def _make_keys(log: Log, found: Found) -> Codec:
     log.use_keys(keys)
     assert log.codec is not None  # noqa: S101 - these keys are of no deleted workspace
     return log.codec
+
+
+async def _with_cuts(log: Log, found: Found, codec: Codec) -> Codec:
+    """Where deltas begin anew in the source, after a repair, they do in the target."""
+    assert found.codec is not None  # noqa: S101 - there are no versions without keys
+    for cut in found.codec.cuts:
+        if cut not in codec.cuts:
+            keys = await cut_keys(log.shared, log.name, cut)
+            if keys is None:
+                raise Conflict(
+                    f"the keys of workspace {log.name!r} were changed while it was copied",
+                    hint="Copy again.",
+                )
+            log.use_keys(keys)
+            assert log.codec is not None  # noqa: S101 - these keys are of no deleted workspace
+            codec = log.codec
+    return codec

@@ -15,6 +15,7 @@ from safepoint.format.document import Document
 from safepoint.format.keys import BLOCK, block_of, index_in_block, last_of_block
 from safepoint.format.record import Record
 from safepoint.log.codec import Codec
+from safepoint.log.lost import to_follow
 
 __all__ = ["Chain", "Fault", "Link", "dependents_end"]
 
@@ -136,6 +137,5 @@ def dependents_end(codec: Codec, version: int) -> int:
 def _to_follow(link: Link) -> bytes | None:
     """The digest that the next record has to name; None when that is not known."""
     if link.lost is not None:
-        stated = link.lost.event.get("stands_for")
-        return bytes.fromhex(stated) if isinstance(stated, str) else None
+        return to_follow(link.lost, b"")
     return link.digest if link.record is not None else None

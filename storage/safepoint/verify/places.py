@@ -48,7 +48,7 @@ async def check_workspace_places(
                 _orphan(tally, key, "no version of the workspace names it")
         elif part == "log" and _is(version_of, last):
             if version_of(last) <= head and version_of(last) not in need:
-                _orphan(tally, key, "its version was pruned, or is of a workspace that was deleted")
+                tally.add(waiting=1)
         elif part != "keys" or not _is(generation_of, last):
             _foreign(tally, key)
 

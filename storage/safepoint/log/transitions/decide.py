@@ -51,7 +51,7 @@ class Decide:
                 code="approval_changed",
             )
         if self._repeats(entry, context):
-            return Outcome(_decided(document, context, self.name, entry, repeated=True))
+            return Outcome(_repeated(document, context, self.name, entry.decided_version))
         _check_open(self.name, entry, context)
         self._check_kind(entry)
         entry = replace(
@@ -123,7 +123,7 @@ class Withdraw:
         check_text(self.reason, "reason", limit=context.limits.summary_bytes)
         entry = _found(document, self.name)
         if entry.status == "withdrawn":
-            return Outcome(_decided(document, context, self.name, entry, repeated=True))
+            return Outcome(_repeated(document, context, self.name, entry.decided_version))
         if entry.status == "denied" or entry.used_by is not None:
             how = "was denied" if entry.status == "denied" else f"was used by {entry.used_by!r}"
             raise Conflict(
@@ -164,7 +164,7 @@ class Consume:
                 code="approval_not_given",
             )
         if not entry.single_use or entry.used_by == self.by:
-            return Outcome(_decided(document, context, self.name, entry, repeated=True))
+            return Outcome(_repeated(document, context, self.name, entry.used_version))
         if entry.used_by is not None:
             raise Conflict(
                 f"approval {self.name!r} was for one use, and {entry.used_by!r} used it",
@@ -228,13 +228,10 @@ def _changed(
     document: Document, context: Context, name: str, entry: ApprovalEntry, event: dict[str, Any]
 ) -> Outcome[Decided]:
     new = advance(document, context, approvals={**document.approvals, name: entry})
-    return Outcome(_decided(new, context, name, entry), new, event)
+    approval = approval_of(context.workspace, new, name, context.now_ms)
+    return Outcome(Decided(approval, new.version), new, event)
 
 
-def _decided(
-    document: Document, context: Context, name: str, entry: ApprovalEntry, *, repeated: bool = False
-) -> Decided:
-    version = entry.decided_version or document.version
-    return Decided(
-        approval_of(context.workspace, document, name, context.now_ms), version, repeated
-    )
+def _repeated(document: Document, context: Context, name: str, version: int | None) -> Decided:
+    approval = approval_of(context.workspace, document, name, context.now_ms)
+    return Decided(approval, version or document.version, repeated=True)

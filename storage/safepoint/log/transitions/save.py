@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from safepoint.errors import Conflict, InvalidInput, LimitExceeded
+from safepoint.errors import Conflict, InvalidInput
 from safepoint.format.document import Document
 from safepoint.format.entries import CheckpointEntry, ReferenceEntry, RequestEntry
 from safepoint.log.transitions.base import (
@@ -18,13 +18,11 @@ from safepoint.log.transitions.base import (
     checkpoint,
     fingerprint,
 )
-from safepoint.model import CheckpointKind, Limits
+from safepoint.model import CheckpointKind
 
 __all__ = ["Save", "SaveReply"]
 
 KEPT_REQUESTS = 256
-MAX_LOCATION_BYTES = 2048
-MAX_DIGEST_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,6 @@ class Save:
         check_text(self.request_id, "request_id", limit=limits.label_chars, unit="characters")
         check_text(self.summary, "summary", limit=limits.summary_bytes)
         check_text(self.next_action, "next_action", limit=limits.summary_bytes)
-        check_references(self.references or (), limits)
         if self.label == "" or self.request_id == "":
             raise InvalidInput(
                 "label and request_id must not be empty", hint="Leave them out instead."
@@ -128,23 +125,6 @@ class Save:
                 code="request_reused",
             )
         return Outcome(SaveReply(request.entry, True))
-
-
-def check_references(references: tuple[ReferenceEntry, ...], limits: Limits) -> None:
-    """Raises LimitExceeded or InvalidInput for what is too much, or names nothing."""
-    if len(references) > limits.references:
-        raise LimitExceeded(
-            f"{len(references)} references were given; the limit is {limits.references}",
-            hint="Name a folder's list of digests, or a manifest file, instead of every file.",
-        )
-    for entry in references:
-        check_text(entry.location, "location of a reference", limit=MAX_LOCATION_BYTES)
-        for text in (entry.digest, entry.etag, entry.object_version):
-            check_text(text, "digest of a reference", limit=MAX_DIGEST_BYTES)
-        if not entry.location:
-            raise InvalidInput("a reference has no location", hint="Give a path or s3:// address.")
-        if not 0 <= (entry.size or 0) < 2**63:
-            raise InvalidInput("the size of a reference is not a number of bytes", hint="Drop it.")
 
 
 def _replaced(present: str | None, given: str | None) -> str | None:

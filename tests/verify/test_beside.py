@@ -1,0 +1,167 @@
+"""Verify and repair beside the rest: files, rotated keys, pruning, copies, exports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.place import Place
+from tests.verify.broken import NAME, everything, record
+
+from safepoint import Damaged, RetentionPolicy
+from safepoint.format.keys import artifacts_folder, keys_folder, keys_key
+from safepoint.objects.memory import MemoryObjects
+from safepoint.transfer import copy_store, copy_workspaces, export_workspace
+
+pytestmark = pytest.mark.anyio
+
+SIZE = 2_500_000
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+async def chunks(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def test_a_damaged_file_is_found_where_it_is_damaged_and_stays_in_the_table(
+    place: Place,
+) -> None:
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        await work.artifacts.save("plan", b"first")
+        await work.artifacts.save("plan", bytes(SIZE))
+        whole = await store.verify(deep=True)
+        assert (whole.ok, whole.artifacts, whole.artifacts_read) == (True, 2, 2)
+        keys = await place.objects.list(artifacts_folder(NAME))
+        sizes = {key: len(await place.objects.get(key) or b"") for key in keys}
+        (large,) = (key for key in keys if sizes[key] > SIZE)
+        data = bytearray(await place.objects.get(large) or b"")
+        data[1_500_000] ^= 1
+        await place.objects.put(large, bytes(data))
+        assert (await store.verify()).ok  # the middle is read only with deep
+        (problem,) = (await store.verify(deep=True)).problems
+        assert (problem.key, problem.what) == (large, "damaged")
+        assert "revision 2 of artifact 'plan' cannot be loaded" in problem.effect
+        assert "earlier revisions" in problem.remedy
+        await place.objects.put(large, bytes(data)[:-3])
+        assert [p.key for p in (await store.verify()).problems] == [large]
+        await place.objects.delete(large)
+        assert [p.what for p in (await store.verify()).problems] == ["missing"]
+        report = await work.repair()
+        assert not report.changed
+        assert [p.key for p in report.left] == [large]
+        assert len((await work.artifacts.revisions("plan")).items) == 2
+
+
+async def test_rotated_keys_are_all_checked_and_an_old_damaged_manifest_is_mended(
+    place: Place,
+) -> None:
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        for number in range(3):
+            await work.save({"n": number})
+            await store.keys.rotate([NAME], keep_old=True)
+        keys = await place.objects.list(keys_folder(NAME))
+        whole = await store.verify()
+        assert whole.ok
+        assert whole.manifests == len(keys) + 1
+        if len(keys) > 1:
+            await place.objects.put(keys[0], b"broken")
+            (problem,) = (await store.verify()).problems
+            assert (problem.key, problem.effect[:7]) == (keys[0], "nothing")
+            report = await work.repair()
+            assert [key for key, _ in report.aside] == [keys[0]]
+            assert (await store.verify()).ok
+        newest = (await place.objects.list(keys_folder(NAME)))[-1]
+        await place.objects.put(newest, b"broken")
+    async with place.process() as store:
+        with pytest.raises(Damaged) as caught:
+            await store.workspace(NAME).repair()
+        assert caught.value.code == "nothing_intact"
+
+
+async def test_pruned_versions_are_no_damage_and_a_repair_keeps_them_pruned(place: Place) -> None:
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        for number in range(1, 901):
+            await work.save({"n": number}, label="kept" if number == 100 else None)
+        place.now += timedelta(days=3)
+        await work.save({"n": 901})
+        await work.retention.prune(RetentionPolicy(keep_last=20))
+        left = [key for key in await everything(place.objects) if "/log/" in key]
+        assert len(left) < 600
+        report = await store.verify()
+        assert (report.problems, report.orphans) == ((), 0)
+        assert report.pruned + report.records == 902
+        assert report.waiting == len(left) - report.records
+        await work.save({"n": 903})
+        await place.objects.put(record(903), b"broken")
+        assert (await work.verify()).problem_count == 1
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        repaired = await work.repair()
+        assert (repaired.restored, repaired.version) == (902, 904)
+        assert (await work.load(version=100)).state == {"n": 100}
+        assert (await store.verify()).problems == ()
+
+
+async def repaired(place: Place) -> None:
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        for number in range(1, 261):
+            await work.save({"n": number}, label=f"v{number}" if number % 100 == 0 else None)
+        await place.objects.put(record(257), b"broken")
+        await place.objects.put(record(40), b"broken")
+        await place.objects.delete(record(130))
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        assert (await work.repair()).version == 261
+        brief = (await work.load()).brief
+        assert "Versions 257 to 260 were lost" in str(brief.advice)
+        await work.save({"n": "on"})
+        assert (await work.load()).brief.advice is None
+
+
+async def test_a_repaired_store_can_be_copied_as_it_is_and_into_other_keys(place: Place) -> None:
+    await repaired(place)
+    async with place.process() as store:
+        copied = MemoryObjects()
+        await copy_store(store, copied)
+        async with place.process(copied) as there:
+            assert (await there.verify()).ok
+            assert (await there.workspace(NAME).load()).state == {"n": "on"}
+        async with place.process(MemoryObjects()) as other:
+            for _ in range(2):
+                await copy_workspaces(store, other, [NAME])
+                found = await other.verify()
+                assert (found.problems, found.lost) == ((), 3)
+            work = other.workspace(NAME)
+            assert (await work.load()).state == {"n": "on"}
+            assert (await work.load(version=256)).state == {"n": 256}
+            assert (await work.save({"n": "there"})).version == 263
+
+
+async def test_a_repaired_workspace_can_be_exported(place: Place, tmp_path: Path) -> None:
+    await repaired(place)
+    async with place.process() as store:
+        exported = await export_workspace(store, NAME, tmp_path / "exported")
+        assert exported.version == 262
+
+
+async def test_the_keys_of_a_workspace_that_has_none_any_more_cannot_be_made_up(
+    place: Place,
+) -> None:
+    async with place.process() as store:
+        await store.workspace(NAME).save({"n": 1})
+    await place.objects.delete(keys_key(NAME, 1))
+    async with place.process() as store:
+        (problem,) = (await store.verify()).problems
+        assert "no keys" in problem.detail
+        with pytest.raises(Damaged, match="no key of it opens"):
+            await store.workspace(NAME).repair()
