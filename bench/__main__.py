@@ -8,20 +8,20 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.budgets import Results
 from bench.calls import measure_calls, measure_memory, measure_start
-from bench.contender import Contender
+from bench.files import measure_large
 from bench.growth import growth_picture
 from bench.library import Library
 from bench.long import measure_cold_rounds, measure_long
 from bench.race import race
 from bench.raw import RawAppend, RawSqlite
 from bench.report import tables
-from bench.savers import installed_savers
+from bench.savers import installed_savers, postgres_saver
 from bench.served import Echoed, Served
 from bench.states import CHAT, WIDE, Kind
 
@@ -39,10 +39,13 @@ class Scale:
     workspaces: int
     blocks: int
     late_rounds: int
+    cold_loads: int
+    file_bytes: int
+    file_rounds: int
 
 
-FULL = Scale(((CHAT, 200), (WIDE, 200), (CHAT, 400)), 20, 9, 100, 39, 100)
-QUICK = Scale(((CHAT, 30), (WIDE, 30)), 2, 1, 5, 1, 10)
+FULL = Scale(((CHAT, 200), (WIDE, 200), (CHAT, 400)), 20, 9, 100, 39, 100, 5, 2**30, 3)
+QUICK = Scale(((CHAT, 30), (WIDE, 30)), 2, 1, 5, 1, 10, 1, 2**24, 1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,14 +67,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def run(scale: Scale, folder: Path) -> Results:
-    makers: list[Callable[[], Contender]] = [RawSqlite, RawAppend, *installed_savers(), Library]
-    makers += [Echoed, Served]
     results = Results([])
-    for number, (kind, count) in enumerate(scale.races):
-        _say(f"{kind.label}, {count} checkpoints, {len(makers)} contenders")
-        place = folder / str(number)
-        results.races.append(await race(kind, count, makers, place))
-        results.reply_bytes = await _reply(place / f"{kind.name}-{len(makers) - 1}")
+    with postgres_saver() as another:
+        makers = [RawSqlite, RawAppend, *installed_savers(), *another, Library, Echoed, Served]
+        for kind, count in scale.races:
+            _say(f"{kind.label}, {count} checkpoints, {len(makers)} contenders")
+            place = folder / f"{kind.name}-{count}"
+            results.races.append(
+                await race(kind, count, makers, place, cold_loads=scale.cold_loads)
+            )
+            results.reply_bytes = await _reply(place / f"{place.name}-{len(makers) - 1}")
     _say("calls, start, memory")
     results.calls = measure_calls(folder / "calls", scale.call_rounds)
     results.start = measure_start(folder / "start", scale.starts)
@@ -79,6 +84,8 @@ async def run(scale: Scale, folder: Path) -> Results:
     _say("a long history")
     results.long = await measure_long(folder / "long", scale.blocks, scale.late_rounds)
     results.cold_rounds = await measure_cold_rounds()
+    _say("a large artifact")
+    results.large = measure_large(folder / "files", scale.file_bytes, scale.file_rounds)
     return results
 
 

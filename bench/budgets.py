@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.calls import Calls, Memory, Start
+from bench.files import Large
 from bench.long import Long
 from bench.race import Race, p50
 
 __all__ = ["Budget", "Results", "budgets"]
 
 _GROWTH = 400
-_KILO, _MEGA, _MEBI = 1e3, 1e6, 2**20
+_KILO, _MEGA, _MEBI, _GIBI = 1e3, 1e6, 2**20, 2**30
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Results:
     memory: Memory | None = None
     long: Long | None = None
     cold_rounds: float | None = None
+    large: Large | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def budgets(results: Results) -> list[Budget]:
         *_late(results.long),
         *_served(results.calls),
         _start(results.start),
-        _artifact(),
+        *_artifact(results.large),
         _memory(results.memory),
     ]
 
@@ -132,8 +134,14 @@ def _start(found: Start | None) -> Budget:
     return _row("start of `safepoint serve`", "1.15 x bare server", ratio, 1.15, "{:.2f} x")
 
 
-def _artifact() -> Budget:
-    return Budget("artifact of 1 GiB, stored and synced", "1.7 x cp + fsync", "not measured", None)
+def _artifact(found: Large | None) -> list[Budget]:
+    size = f"{found.size >> 20} MiB" if found and found.size != _GIBI else "1 GiB"
+    what, peak = f"artifact of {size}, stored and synced", found and found.peak / _MEBI
+    ratio = found and found.ratio
+    return [
+        _row(what, "1.7 x cp + fsync", ratio, 1.7, "{:.2f} x"),
+        _row(f"{what}: memory", "64 MiB", peak, 64, "{:.0f} MiB"),
+    ]
 
 
 def _memory(found: Memory | None) -> Budget:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bench.states import Change
 
-__all__ = ["Contender", "bytes_below"]
+__all__ = ["Contender", "KnowsSize", "bytes_below"]
 
 
 class Contender(Protocol):
@@ -27,6 +27,14 @@ class Contender(Protocol):
         """Read the latest checkpoint; False when the contender has no such thing."""
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class KnowsSize(Protocol):
+    """A contender whose checkpoints do not lie in the folder alone."""
+
+    def size(self) -> int:
+        """Bytes of what it keeps, while it is open."""
 
 
 def bytes_below(folder: Path) -> int:

@@ -7,15 +7,15 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.contender import Contender, bytes_below
+from bench.contender import Contender, KnowsSize, bytes_below
 from bench.states import Change, Kind, changes
 
 __all__ = ["Race", "Runner", "p50", "p90", "race"]
 
-_COLD_LOADS = 5
 _WARM_LOADS = 20
 
 
@@ -43,6 +43,12 @@ class Runner:
     def name(self) -> str:
         return self.contender.name
 
+    def note_size(self, checkpoint: int) -> None:
+        one = self.contender
+        self.bytes[checkpoint] = (
+            one.size() if isinstance(one, KnowsSize) else bytes_below(self.folder)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Race:
@@ -58,16 +64,36 @@ class Race:
 
 
 async def race(
-    kind: Kind, count: int, makers: Sequence[Callable[[], Contender]], folder: Path
+    kind: Kind,
+    count: int,
+    makers: Sequence[Callable[[], Contender]],
+    folder: Path,
+    *,
+    cold_loads: int,
 ) -> Race:
     """`count` checkpoints with every contender; then its size, and loads of the latest one.
 
     In every round another contender is first.
     """
-    runners = [Runner(maker(), folder / f"{kind.name}-{n}") for n, maker in enumerate(makers)]
+    runners = [Runner(maker(), folder / f"{folder.name}-{n}") for n, maker in enumerate(makers)]
+    async with AsyncExitStack() as leaving:
+        for runner in runners:
+            runner.folder.mkdir(parents=True)
+            await runner.contender.open(runner.folder)
+            leaving.push_async_callback(runner.contender.close)
+        raw = await _save_in_turns(runners, kind, count)
+        await _load_in_turns(runners)
     for runner in runners:
-        runner.folder.mkdir(parents=True)
-        await runner.contender.open(runner.folder)
+        if not isinstance(runner.contender, KnowsSize):
+            runner.note_size(count)
+    for _ in range(cold_loads):
+        for runner in runners:
+            await _timed_cold_load(runner)
+    return Race(kind, count, raw, tuple(runners))
+
+
+async def _save_in_turns(runners: list[Runner], kind: Kind, count: int) -> int:
+    """The bytes of text in all states together."""
     raw = 0
     gc.collect()
     for number, change in enumerate(changes(kind, count), start=1):
@@ -75,19 +101,16 @@ async def race(
         for runner in _turned(runners, number):
             await _timed_save(runner, change)
             if number % max(1, count // 20) == 0 or number == count:
-                runner.bytes[number] = bytes_below(runner.folder)
+                runner.note_size(number)
+    return raw
+
+
+async def _load_in_turns(runners: list[Runner]) -> None:
     for _ in range(_WARM_LOADS):
         for runner in runners:
             began = time.perf_counter()
             if await runner.contender.load():
                 runner.warm.append(time.perf_counter() - began)
-    for runner in runners:
-        await runner.contender.close()
-        runner.bytes[count] = bytes_below(runner.folder)
-    for _ in range(_COLD_LOADS):
-        for runner in runners:
-            await _timed_cold_load(runner)
-    return Race(kind, count, raw, tuple(runners))
 
 
 def _turned(runners: list[Runner], number: int) -> list[Runner]:
@@ -96,8 +119,8 @@ def _turned(runners: list[Runner], number: int) -> list[Runner]:
 
 
 def _texts(change: Change) -> list[str]:
-    values = change.state["messages"] if "messages" in change.state else []
-    return [message["content"] for message in values] or list(change.state["notes"].values())
+    messages = change.state.get("messages", [])
+    return [one["content"] for one in messages] or list(change.state["notes"].values())
 
 
 async def _timed_save(runner: Runner, change: Change) -> None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from bench.contender import Contender
 from bench.library import open_store
+from bench.postgres import find_postgres, running_postgres
 from bench.states import Change
 
-__all__ = ["AsyncSqlite", "SafepointSaver", "Sqlite", "Steps", "installed_savers"]
+__all__ = [
+    "AsyncSqlite",
+    "Postgres",
+    "SafepointSaver",
+    "Sqlite",
+    "Steps",
+    "installed_savers",
+    "postgres_saver",
+]
 
 _THREAD = {"thread_id": "bench", "checkpoint_ns": ""}
 
@@ -27,6 +37,17 @@ def installed_savers() -> list[Callable[[], Contender]]:
         ("safepoint.integrations.langgraph", SafepointSaver),
     ]
     return [maker for module, maker in makers if _is_installed(module)]
+
+
+@contextmanager
+def postgres_saver() -> Iterator[list[Callable[[], Contender]]]:
+    """The saver for PostgreSQL, while a server runs for it; none without server or package."""
+    programs = find_postgres()
+    if programs is None or not _is_installed("langgraph.checkpoint.postgres"):
+        yield []
+        return
+    with running_postgres(programs) as server:
+        yield [partial(Postgres, server)]
 
 
 def _is_installed(module: str) -> bool:
@@ -103,6 +124,34 @@ class Sqlite(_Synchronous):
         path = folder / "checkpoints.db"
         db = self._leaving.enter_context(closing(sqlite3.connect(path, check_same_thread=False)))
         return import_module("langgraph.checkpoint.sqlite").SqliteSaver(db)
+
+
+class Postgres(_Synchronous):
+    """PostgresSaver on a server at its defaults, in a database of its own for each folder."""
+
+    name = "LangGraph PostgresSaver"
+
+    def __init__(self, server: str) -> None:
+        super().__init__()
+        self._server = server
+
+    def _connect(self, folder: Path) -> Any:
+        psycopg, name = import_module("psycopg"), folder.name.replace("-", "_")
+        with psycopg.connect(f"{self._server} dbname=postgres", autocommit=True) as server:
+            known = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            if known.fetchone() is None:
+                server.execute(f"CREATE DATABASE {name}")
+        saver = import_module("langgraph.checkpoint.postgres").PostgresSaver
+        opened = saver.from_conn_string(f"{self._server} dbname={name}")
+        return self._leaving.enter_context(opened)
+
+    def size(self) -> int:
+        """Bytes of its tables; those of the server itself are not counted."""
+        found = self._saver.conn.execute(
+            "SELECT sum(pg_total_relation_size(oid))::bigint AS size FROM pg_class "
+            "WHERE relkind = 'r' AND relname LIKE 'checkpoint%'"
+        )
+        return int(found.fetchone()["size"])
 
 
 class _Asynchronous:
