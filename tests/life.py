@@ -30,7 +30,8 @@ class Question:
 
 @dataclass
 class World:
-    """A workspace, and what it was at each version since it began."""
+    """A workspace, and what it was at each version since it began. Pruning may have taken the
+    `loose` ones."""
 
     version: int = 0
     exists: bool = False
@@ -41,6 +42,8 @@ class World:
     questions: dict[str, Question] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     past: dict[int, World] = field(default_factory=dict)
+    checkpoints: list[int] = field(default_factory=list)
+    loose: set[int] = field(default_factory=set)
 
     def copy(self) -> World:
         past, self.past = self.past, {}
@@ -49,11 +52,22 @@ class World:
         twin.past = dict(past)
         return twin
 
-    def commit(self) -> None:
+    def commit(self, *, checkpoint: bool = False) -> None:
         """What was changed is a new version."""
         self.version += 1
         self.exists = True
-        self.past[self.version] = replace(self.copy(), past={})
+        if checkpoint:
+            self.checkpoints.append(self.version)
+        self.past[self.version] = replace(self.copy(), past={}, checkpoints=[], loose=set())
+
+    def firm(self) -> list[int]:
+        """Versions that must be there."""
+        return sorted(self.past.keys() - self.loose)
+
+    def prune(self, keep_last: int, forked: set[int]) -> None:
+        kept = {self.version, *self.checkpoints[-keep_last:], *forked}
+        self.loose |= self.past.keys() - kept
+        self.commit()
 
     def seen(self) -> Any:
         """What a fresh process sees of it."""
@@ -65,7 +79,7 @@ class World:
 
     def save(self, state: Any) -> None:
         self.state = state
-        self.commit()
+        self.commit(checkpoint=True)
 
     def plan(self, name: str, needs: tuple[str, ...]) -> None:
         """What a step needs is only ever added to."""
@@ -129,14 +143,14 @@ class World:
             if name not in planned and _ran(Step(), step):
                 self.steps[name] = _gone_back(Step(needs=step.needs), step)
         self.state, self.files = old.state, old.files
-        self.commit()
+        self.commit(checkpoint=True)
 
     def begin_run(self) -> None:
         """A run in which nothing has happened yet is not ended."""
         if self.run == 1 or self.version > self.began:
             self.run, self.began = self.run + 1, self.version + 1
             self.steps, self.questions = {}, {}
-            self.commit()
+            self.commit(checkpoint=True)
 
     def delete(self) -> None:
         gone = World(version=self.version + 1, run=self.run + 1, began=self.version + 2)

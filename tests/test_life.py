@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from safepoint import (
     OutcomeUnknown,
     Patience,
     PlannedStep,
+    RetentionPolicy,
     Store,
     Unavailable,
     Workspace,
@@ -35,6 +37,7 @@ from safepoint.crypto.keyring import KeyFile
 from safepoint.objects.memory import MemoryObjects
 from safepoint.testing.faults import Crash, Fault, FaultyObjects
 
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
 STEPS = st.sampled_from(["pay", "send"])
 QUESTIONS = st.sampled_from(["may pay", "may send"])
@@ -48,6 +51,22 @@ KEY_FILE.write_text(KeyFile(bytes(range(32))).text())
 Given = tuple[int, Fault] | None
 
 
+@cache
+def saved(count: int) -> tuple[dict[str, bytes], World]:
+    """The objects of a store whose workspace was saved so often, and the model of it."""
+    inner, world = MemoryObjects(), World()
+
+    async def fill() -> dict[str, bytes]:
+        async with Store.open(inner, key_file=KEY_FILE, clock=lambda: BEGAN) as store:
+            for number in range(count):
+                await store.workspace("work").save(number)
+                world.save(number)
+        keys = await inner.list("", limit=10_000)
+        return {key: await inner.get(key) or b"" for key in keys}
+
+    return asyncio.run(fill()), world
+
+
 class Life(RuleBasedStateMachine):
     """`worlds` are what the workspace may be: two after an unclear outcome."""
 
@@ -55,19 +74,24 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.inner = MemoryObjects()
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.now = BEGAN
         self.worlds = [World()]
-        self.forks: dict[str, World] = {}
+        self.forks: dict[str, tuple[int, World]] = {}
 
     @property
     def world(self) -> World:
         assert len(self.worlds) == 1
         return self.worlds[0]
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(saves=st.sampled_from([1, 600]))
+    def begin(self, saves: int) -> None:
+        """With 600 versions, two days old, pruning removes objects."""
+        objects, world = saved(saves)
+        self.worlds = [world.copy()]
+        for key, data in objects.items():
+            self.runner.run(self.inner.put(key, data))
+        self.now += timedelta(days=2)
         self.runner.run(self.open())
-        self.save(0, None)
 
     def teardown(self) -> None:
         try:
@@ -187,7 +211,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data(), fault=FAULTS)
     def rewind(self, data: st.DataObject, fault: Given) -> None:
-        to = data.draw(st.sampled_from(sorted(self.world.past)), label="version")
+        to = data.draw(st.sampled_from(self.world.firm()), label="version")
         after = self.changed(lambda world: world.rewind(to))
         before = self.world
         rewound = self.attempt(lambda work: work.rewind(version=to), fault, after, before)
@@ -211,7 +235,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data(), fault=FAULTS)
     def fork(self, data: st.DataObject, fault: Given) -> None:
-        version = data.draw(st.sampled_from(sorted(self.world.past)), label="version")
+        version = data.draw(st.sampled_from(self.world.firm()), label="version")
         name = f"fork {len(self.forks) + 1}"
 
         async def call(work: Workspace) -> Any:
@@ -222,7 +246,7 @@ class Life(RuleBasedStateMachine):
         if self.world is not recorded:
             self.attempt(call, None, recorded)
         assert self.runner.run(call(self.store.workspace("work"))).repeated
-        self.forks[name] = self.world.past[version]
+        self.forks[name] = version, self.world.past[version]
         self.settle()
 
     @rule(fault=FAULTS)
@@ -233,10 +257,27 @@ class Life(RuleBasedStateMachine):
         async def call(work: Workspace) -> None:
             await self.store.delete("work")
 
+        self.forks = {name: (0, origin) for name, (_, origin) in self.forks.items()}
         after = self.changed(World.delete)
         self.attempt(call, fault, after, several=True)
         self.attempt(call, None, after if self.world.exists else self.world)
         self.save("anew", None)
+
+    @rule(keep_last=st.integers(1, 3), fault=FAULTS)
+    def prune(self, keep_last: int, fault: Given) -> None:
+        forked = {version for version, _ in self.forks.values()}
+        after = self.changed(lambda world: world.prune(keep_last, forked))
+        before, policy = self.world, RetentionPolicy(keep_last=keep_last)
+        self.attempt(lambda work: work.retention.prune(policy), fault, after, before, several=True)
+        self.attempt(lambda work: work.retention.prune(policy), None, self.world, after)
+
+    @rule(fault=FAULTS)
+    def rotate_keys(self, fault: Given) -> None:
+        async def call(work: Workspace) -> None:
+            if not (await self.store.keys.rotate(["work"])).finished:
+                raise Unavailable("the store failed on the way")
+
+        self.attempt(call, fault, self.changed(World.commit), several=True)
 
     @rule(seconds=st.sampled_from([1, 31, 90_000]))
     def time_passes(self, seconds: int) -> None:
@@ -270,7 +311,7 @@ class Life(RuleBasedStateMachine):
             assert files == self.world.past[version].files
 
     def forks_say_what_they_said(self) -> None:
-        for name, origin in self.forks.items():
+        for name, (_, origin) in self.forks.items():
             seen = self.runner.run(self.observe(name))
             assert (seen[2], seen[4], seen[5]) == (origin.state, {}, origin.files)
             assert seen[1] == 1
@@ -279,7 +320,7 @@ class Life(RuleBasedStateMachine):
         async with self.fresh(self.inner) as store:
             work = store.workspace("work")
             found = []
-            for version in sorted(self.world.past)[-4:]:
+            for version in {*self.world.firm()[:4], *self.world.firm()[-4:]}:
                 state = (await work.load(version=version)).state
                 found.append((version, state, await self.files(work, version)))
             return found
@@ -308,4 +349,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=30 * CAMPAIGN, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=15 * CAMPAIGN, stateful_step_count=30, deadline=None)

@@ -105,12 +105,13 @@ async def test_files_are_unchanged_changed_missing_or_not_checked(
     os.mkfifo(tmp_path / "pipe")
     pipe = Reference(str(tmp_path / "pipe"), "0" * 64)
     device = Reference("/dev/zero", "0" * 64)
-    asked = [same, edited, grown, gone, large, unknown, folder, pipe, device]
+    odd = [Reference("~nobody-here/file", "0"), Reference("/a\0b", "0")]
+    asked = [same, edited, grown, gone, large, unknown, folder, pipe, device, *odd]
     checks = await check_references(asked, files)
     assert [check.reference for check in checks] == asked
     assert [check.status for check in checks] == [
         *("unchanged", "changed", "changed", "missing"),
-        *("not_checked",) * 5,
+        *("not_checked",) * 7,
     ]
     assert checks[2].reason == "it had 5 bytes and has 6"
     assert "10,001 bytes" in str(checks[4].reason)

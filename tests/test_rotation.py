@@ -15,7 +15,7 @@ from safepoint.format.keys import keys_folder, keys_key, log_key
 from safepoint.log import keys as log_keys
 from safepoint.log.generations import put_next
 from safepoint.objects.local import LocalObjects
-from safepoint.testing.faults import Fault, GatedObjects
+from safepoint.testing.faults import CountingObjects, Fault, GatedObjects
 
 pytestmark = pytest.mark.anyio
 
@@ -234,3 +234,21 @@ async def test_new_keys_that_are_damaged_otherwise_are_no_stump(tmp_path: Path) 
     async with disk.process() as store:
         with pytest.raises(Damaged, match=r"000002\.json"):
             await store.workspace("work").load()
+
+
+async def test_nobody_seals_by_keys_that_a_power_loss_could_take(tmp_path: Path) -> None:
+    """Another process has put the manifest, and may not have synced it yet."""
+    disk = Place(tmp_path, LocalObjects(tmp_path / "store"))
+    await grow(disk)
+    async with disk.process() as store:
+        await store.keys.rotate()
+    counting = CountingObjects(LocalObjects(tmp_path / "store"))
+    async with disk.process(counting) as store:
+        await store.workspace("work").load()
+        counting.clear()
+        await store.workspace("work").save({})
+        await store.workspace("work").save({})
+    done = [(one.verb, one.key) for one in counting.operations]
+    synced = ("make_durable", keys_key("work", 2))
+    assert done.index(synced) < done.index(("put", log_key("work", 4)))
+    assert done.count(synced) == 1

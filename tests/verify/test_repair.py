@@ -268,6 +268,24 @@ async def test_a_process_that_had_the_head_in_memory_goes_on_after_the_repair(
         assert (await store.workspace(NAME).load()).state == {"n": "idle"}
 
 
+async def test_a_process_with_older_keys_learns_where_deltas_begin_anew(tmp_path: Path) -> None:
+    """257 was the first of its block: what 259 would be a delta of is lost, so 259 is whole."""
+    place = Place(tmp_path)
+    async with place.process() as idle, place.process() as reader:
+        for number in range(1, 259):
+            await idle.workspace(NAME).save({"n": number})
+        await reader.workspace(NAME).load()
+        await place.objects.put(record(257), b"broken")
+        async with place.process() as other:
+            assert (await other.workspace(NAME).repair()).version == 259
+        assert (await idle.workspace(NAME).save({"n": "cut"})).version == 260
+        assert (await reader.workspace(NAME).load()).state == {"n": "cut"}
+    async with place.process() as fresh:
+        assert (await fresh.workspace(NAME).load()).state == {"n": "cut"}
+        assert (await fresh.workspace(NAME).load(version=256)).state == {"n": 256}
+        assert (await fresh.verify()).ok
+
+
 async def test_whoever_commits_while_a_repair_is_under_way_wins_and_nothing_forks(
     tmp_path: Path,
 ) -> None:
@@ -348,3 +366,29 @@ async def test_a_repair_that_stops_anywhere_is_finished_by_a_repeat(
             break
         at += 1
     assert at > 8
+
+
+async def test_a_workspace_that_has_only_keys_has_nothing_to_repair(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.process() as store:
+        await store.workspace(NAME).save({"n": 1})
+    await place.objects.delete(record(1))
+    async with place.process() as store:
+        assert not (await store.workspace(NAME).repair()).changed
+        assert (await store.verify()).ok
+
+
+async def test_a_stump_is_no_damage_and_a_repair_sets_it_aside(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    disk = LocalObjects(tmp_path / "store")
+    async with place.process(disk) as store:
+        await store.workspace(NAME).save({"n": 1})
+    disk = LocalObjects(tmp_path / "store")
+    assert await disk.put(record(2), bytes(1024), if_absent=True)
+    async with place.process(disk, create=False) as store:
+        report = await store.verify()
+        assert (report.ok, report.stumps) == (True, 1)
+        assert not (await store.workspace(NAME).repair()).changed
+        again = await store.verify()
+        assert (again.ok, again.stumps, again.aside) == (True, 0, 1)
+        assert (await store.workspace(NAME).load()).state == {"n": 1}

@@ -17,6 +17,7 @@ from tests.verify.broken import (
     WAYS,
     Whole,
     everything,
+    fill,
     in_memory,
     left_of,
     readable,
@@ -26,6 +27,9 @@ from tests.verify.broken import (
 
 from safepoint import NotFound, Unavailable
 from safepoint.format.keys import keys_key
+from safepoint.objects.base import ObjectStore
+from safepoint.objects.local import LocalObjects
+from safepoint.objects.memory import MemoryObjects
 from safepoint.testing.faults import Fault, FaultyObjects
 
 pytestmark = pytest.mark.anyio
@@ -163,7 +167,10 @@ async def test_a_store_that_fails_is_not_verified_at_all(place: Place, whole: Wh
         assert (await store.workspace(OTHER).verify()).ok
 
 
-async def test_what_nothing_names_is_told_and_left_alone(place: Place, whole: Whole) -> None:
+@pytest.mark.parametrize("kind", ["memory", "local"])
+async def test_what_nothing_names_is_told_and_left_alone(
+    place: Place, whole: Whole, kind: str, tmp_path: Path
+) -> None:
     strange = {
         f"workspaces/{NAME}/notes.txt": b"mine",
         f"workspaces/{NAME}/artifacts/report.pdf/00ff": b"?",
@@ -172,13 +179,14 @@ async def test_what_nothing_names_is_told_and_left_alone(place: Place, whole: Wh
         "readme": b"?",
         "damaged/000001/workspaces/work/log/x": b"old",
     }
-    memory = await in_memory({**whole.objects, **strange})
-    async with place.process(memory, create=False) as store:
+    objects: ObjectStore = MemoryObjects() if kind == "memory" else LocalObjects(tmp_path)
+    await fill(objects, {**whole.objects, **strange})
+    async with place.process(objects, create=False) as store:
         report = await store.verify()
     assert report.ok
     assert (report.foreign, report.orphans, report.aside) == (4, 1, 1)
     assert len(report.notes) == 5
-    assert await everything(memory) == sorted({**whole.objects, **strange})
+    assert await everything(objects) == sorted({**whole.objects, **strange})
 
 
 async def test_a_workspace_that_is_not_there_cannot_be_verified(place: Place) -> None:
@@ -189,16 +197,17 @@ async def test_a_workspace_that_is_not_there_cannot_be_verified(place: Place) ->
 
 async def test_writers_and_deleters_meanwhile_raise_no_alarm(place: Place, whole: Whole) -> None:
     memory = await in_memory(whole.objects)
-    async with place.process(memory, create=False) as store, place.process(memory) as writer:
+    async with place.process(memory, create=False) as store, place.process(memory) as other:
         done = False
 
         async def write() -> None:
             number = 0
             while not done:
                 number += 1
-                await writer.workspace(NAME).save({"more": number})
+                await (store, other)[number % 2].workspace(NAME).save({"more": number})
                 if number == 3:
-                    await writer.delete(OTHER)
+                    await other.delete(OTHER)
+                    await other.keys.rotate([NAME])
                 await asyncio.sleep(0)
 
         writing = asyncio.create_task(write())

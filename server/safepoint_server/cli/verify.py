@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
-from safepoint import Damaged, InvalidInput, Problem, RepairReport, Store, VerifyReport
+from safepoint import (
+    Damaged,
+    InvalidInput,
+    NotFound,
+    Problem,
+    RepairReport,
+    SafepointError,
+    Store,
+    Unsupported,
+    VerifyReport,
+)
 from safepoint_server.cli import options
 from safepoint_server.cli.confirm import confirm
 from safepoint_server.cli.exits import Exit
@@ -62,12 +73,12 @@ async def _run(args: argparse.Namespace) -> int:
         if not args.json:
             _print(report)
         repaired: list[RepairReport] = []
-        refused: list[Damaged] = []
+        refused: list[SafepointError] = []
         if args.repair:
             for name in await _damaged(store, report, args.names):
                 try:
                     repaired += await _repair(args, store, name)
-                except Damaged as error:
+                except (Damaged, NotFound, Unsupported) as error:
                     refused.append(error)
     if args.json:
         document = {"ok": report.ok, **_fields(report)}
@@ -80,7 +91,9 @@ async def _run(args: argparse.Namespace) -> int:
     return _exit(report, repaired, refused)
 
 
-def _exit(report: VerifyReport, repaired: list[RepairReport], refused: list[Damaged]) -> Exit:
+def _exit(
+    report: VerifyReport, repaired: list[RepairReport], refused: list[SafepointError]
+) -> Exit:
     done = {one.workspace for one in repaired if not one.dry_run and not one.left}
     if refused or any(problem.workspace not in done for problem in report.problems):
         return Exit.DAMAGED
@@ -134,12 +147,12 @@ def _print(report: VerifyReport) -> None:
         (report.lost, "versions lost in earlier repairs"),
         (report.deleted, "deleted workspaces"),
         (report.stumps, "stumps of commits that were never acknowledged"),
-        (report.waiting, "records that wait to be removed"),
+        (report.waiting, "records waiting to be removed"),
         (report.orphans, "objects that nothing names"),
         (report.foreign, "objects that Safepoint did not write"),
         (report.aside, "damaged objects set aside"),
     ]
-    told = ", ".join(f"{count} {what}" for count, what in counts if count)
+    told = ", ".join(f"{count} {_counted(what, count)}" for count, what in counts if count)
     to.print(f"{told}; {size(report.read_bytes)} read.", soft_wrap=True)
     for note in report.notes[:_FEW_NOTES]:
         to.print(f"note: {paragraph(note)}", style="dim", soft_wrap=True)
@@ -147,6 +160,10 @@ def _print(report: VerifyReport) -> None:
     _print_problems(to, "not read", report.unread, report.unread_count)
     if report.ok:
         to.print("Everything is what was written.", style="green")
+
+
+def _counted(what: str, count: int) -> str:
+    return re.sub(r"^(\w+)s\b", r"\1", what) if count == 1 else what
 
 
 def _print_problems(to: Console, word: str, problems: tuple[Problem, ...], count: int) -> None:
@@ -163,7 +180,10 @@ def _print_repair(planned: RepairReport) -> None:
     to.print(f"\n{one_line(planned.workspace)}: versions that are lost: {lost}", soft_wrap=True)
     for line in planned.known:
         to.print(f"  what is still known of {paragraph(line)}", soft_wrap=True)
-    to.print(f"  to be set aside: {len(planned.aside)} objects")
+    keys = ", ".join(paragraph(key) for key, _ in planned.aside[:_FEW_NOTES])
+    more = len(planned.aside) - _FEW_NOTES
+    told = f"{keys}, … and {more} more" if more > 0 else keys
+    to.print(f"  to be set aside: {told or 'nothing'}", soft_wrap=True)
     if planned.restored is not None:
         to.print(f"  version {planned.restored} becomes the newest again, as {planned.version}")
 

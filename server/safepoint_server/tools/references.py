@@ -19,6 +19,7 @@ __all__ = ["ReferenceReply", "described", "reference_replies"]
 SHOWN: Final = 20
 LOCATION_CHARS: Final = 200
 REASON_CHARS: Final = 160
+WARNINGS: Final = 5
 SECONDS: Final = 10.0
 FIELDS: Final = {
     "location": str,
@@ -65,7 +66,9 @@ async def described(
             )
         finally:
             look.cancel()
-    return [found.get(one.location, one) for one in references], warnings[:SHOWN]
+    if len(warnings) > WARNINGS:
+        warnings[WARNINGS:] = [f"So were {len(warnings) - WARNINGS} other references."]
+    return [found.get(one.location, one) for one in references], warnings
 
 
 _NOTHING = (None, None, None)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import BinaryIO
 
-from safepoint.errors import LimitExceeded, Unavailable
+from safepoint.errors import InvalidInput, LimitExceeded, SafepointError, Unavailable
 from safepoint.filing.places import open_plain
 from safepoint.model import Reference
 
@@ -27,7 +27,13 @@ _THREADS = 2  # apart from those that serve stores: a file system that hangs sto
 
 
 def _open_anywhere(location: str) -> AbstractContextManager[BinaryIO]:
-    return closing(open_plain(Path(location).expanduser()))
+    try:
+        path = Path(location).expanduser()
+        return closing(open_plain(path))
+    except SafepointError:
+        raise
+    except (ValueError, RuntimeError):  # a NUL, or the home of nobody
+        raise InvalidInput("it is not the path of a file", code="bad_reference") from None
 
 
 class FileLook:

@@ -30,7 +30,7 @@ from safepoint.objects.base import SetsAside
 from safepoint.verify.chain import Fault, dependents_end
 from safepoint.verify.manifests import check_store_manifests, check_workspace_keys
 from safepoint.verify.places import check_root, check_workspace_places
-from safepoint.verify.reader import Intact, Reader
+from safepoint.verify.reader import UNKNOWN_KEY, Intact, Reader
 from safepoint.verify.records import Checked, check_records
 from safepoint.verify.tally import Tally
 
@@ -80,6 +80,7 @@ async def check_workspace(shared: Shared, name: str, tally: Tally, *, deep: bool
         Unavailable: the store fails again and again.
     """
     objects = shared.objects
+    seen = await shared.seen.version(name)  # before the head: writers go on
     head = await newest_version(objects, log_folder(name))
     if not head and not await objects.list(keys_folder(name), limit=1):
         raise NotFound(
@@ -98,14 +99,14 @@ async def check_workspace(shared: Shared, name: str, tally: Tally, *, deep: bool
         )
         return None
     tally.add(workspaces=1)
-    return await _check_log(shared, keys, head, tally, deep=deep)
+    return await _check_log(shared, keys, head, seen, tally, deep=deep)
 
 
 async def _check_log(
-    shared: Shared, keys: WorkspaceKeys, head: int, tally: Tally, *, deep: bool
+    shared: Shared, keys: WorkspaceKeys, head: int, seen: int, tally: Tally, *, deep: bool
 ) -> Found:
     reader = Reader(shared, keys)
-    if await _is_stump(reader, head):
+    if await _is_stump(reader, head, seen):
         tally.add(stumps=1)
         tally.note(f"{reader.key(head)} is what a power loss left of a commit; it was not told")
         head -= 1
@@ -119,7 +120,6 @@ async def _check_log(
     checked = await check_records(reader, need, tally)
     if newest is not None and not checked.unusable.isdisjoint(reader.codec.chain(newest.version)):
         newest = await reader.newest_intact(head, checked.unusable)
-    seen = await shared.seen.version(keys.name)
     _tell(reader, checked, head, seen, tally)
     document = newest.document if newest is not None else Document()
     named = await _check_artifacts(shared, reader, document, tally, deep=deep)
@@ -130,15 +130,14 @@ async def _check_log(
     return Found(reader.keys, reader, head, newest, checked, seen)
 
 
-async def _is_stump(reader: Reader, head: int) -> bool:
+async def _is_stump(reader: Reader, head: int, seen: int) -> bool:
     """Whether the newest record is one that the next opening would set aside."""
-    if not head or not isinstance(reader.shared.objects, SetsAside):
+    if head <= seen or not isinstance(reader.shared.objects, SetsAside):
         return False
     data = await reader.fetch(head)
     if not isinstance(data, bytes) or not is_torn(data):
         return False
-    unopened = reader.open(head, data).fault is not None
-    return unopened and await reader.shared.seen.version(reader.keys.name) < head
+    return reader.open(head, data).fault is not None
 
 
 def _tell(reader: Reader, checked: Checked, head: int, seen: int, tally: Tally) -> None:
@@ -147,9 +146,12 @@ def _tell(reader: Reader, checked: Checked, head: int, seen: int, tally: Tally) 
     mend = f"Restore the object from a copy of the store, or run `safepoint verify {name} --repair`"
     for version in sorted(checked.faults):
         fault = checked.faults[version]
+        remedy = f"{mend} to go on without it."
+        if fault.what == UNKNOWN_KEY:
+            remedy = "Restore the newest objects in keys/ from a copy: they are gone, or damaged."
         problem = Problem(
             name, reader.key(version), fault.what, fault.detail,
-            _effect(reader, fault, head), f"{mend} to go on without it.", version,
+            _effect(reader, fault, head), remedy, version,
         )  # fmt: skip
         if fault.unread:
             tally.unread(problem)

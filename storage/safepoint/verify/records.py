@@ -31,7 +31,8 @@ class Checked:
     @property
     def unusable(self) -> frozenset[int]:
         """The versions that are nothing to rebuild others from."""
-        return frozenset(self.faults) | frozenset(self.lost)
+        bad = (fault.version for fault in self.faults.values() if fault.what != "wrong_index")
+        return frozenset(bad) | frozenset(self.lost)
 
 
 async def check_records(reader: Reader, versions: Versions, tally: Tally) -> Checked:
