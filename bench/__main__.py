@@ -8,12 +8,13 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.budgets import Results
 from bench.calls import measure_calls, measure_memory, measure_start
+from bench.contender import Contender
 from bench.files import measure_large
 from bench.growth import growth_picture
 from bench.library import Library
@@ -69,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def run(scale: Scale, folder: Path) -> Results:
     results = Results([])
     with postgres_saver() as another:
-        makers = [RawSqlite, RawAppend, *installed_savers(), *another, Library, Echoed, Served]
+        makers: list[Callable[[], Contender]] = [RawSqlite, RawAppend]
+        makers += [*installed_savers(), *another, Library, Echoed, Served]
         for kind, count in scale.races:
             _say(f"{kind.label}, {count} checkpoints, {len(makers)} contenders")
             place = folder / f"{kind.name}-{count}"

@@ -106,7 +106,7 @@ def _cold(rounds: float | None) -> Budget:
 
 def _late(found: Long | None) -> list[Budget]:
     late = f"{found.late:,}" if found else "10,000"
-    values = (("save", found and found.save), ("load", found and found.load))
+    values = (("save", found.save if found else None), ("load", found.load if found else None))
     return [
         _row(f"{what} at version {late} against 100", "1.3 x", figure, 1.3, "{:.2f} x")
         for what, figure in values
@@ -130,14 +130,14 @@ def _served(calls: Calls | None) -> list[Budget]:
 
 
 def _start(found: Start | None) -> Budget:
-    ratio = found and found.own_wall / found.bare_wall
+    ratio = found.own_wall / found.bare_wall if found else None
     return _row("start of `safepoint serve`", "1.15 x bare server", ratio, 1.15, "{:.2f} x")
 
 
 def _artifact(found: Large | None) -> list[Budget]:
     size = f"{found.size >> 20} MiB" if found and found.size != _GIBI else "1 GiB"
-    what, peak = f"artifact of {size}, stored and synced", found and found.peak / _MEBI
-    ratio = found and found.ratio
+    what, peak = f"artifact of {size}, stored and synced", found.peak / _MEBI if found else None
+    ratio = found.ratio if found else None
     return [
         _row(what, "1.7 x cp + fsync", ratio, 1.7, "{:.2f} x"),
         _row(f"{what}: memory", "64 MiB", peak, 64, "{:.0f} MiB"),
@@ -145,6 +145,6 @@ def _artifact(found: Large | None) -> list[Budget]:
 
 
 def _memory(found: Memory | None) -> Budget:
-    figure = found and (found.own - found.bare) / _MEBI
+    figure = (found.own - found.bare) / _MEBI if found else None
     what = "memory with 100 workspaces of 100 KB, beyond a bare server"
     return _row(what, "60 MiB", figure, 60, "{:.0f} MiB")

@@ -46,10 +46,10 @@ def _serving(programs: Path, folder: Path) -> Iterator[None]:
     data = folder / "data"
     own = {"cwd": folder, "env": {"PATH": str(programs), "LC_ALL": "C"}, **options}
     how = ["--encoding=UTF8", "--locale=C", "--auth=trust", "--no-instructions"]
-    make = [programs / "initdb", "-D", data, "-U", "bench", *how]
+    make: list[str | Path] = [programs / "initdb", "-D", data, "-U", "bench", *how]
     subprocess.run(make, check=True, **own)
     serve = f"-c listen_addresses='' -c unix_socket_directories='{folder}'"
-    control = [programs / "pg_ctl", "-D", data, "-w"]
+    control: list[str | Path] = [programs / "pg_ctl", "-D", data, "-w"]
     subprocess.run([*control, "-o", serve, "-l", folder / "log", "start"], check=True, **own)
     try:
         yield
