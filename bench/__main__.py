@@ -46,7 +46,7 @@ class Scale:
 
 
 FULL = Scale(((CHAT, 200), (WIDE, 200), (CHAT, 400)), 20, 9, 100, 39, 100, 5, 2**30, 3)
-QUICK = Scale(((CHAT, 30), (WIDE, 30)), 2, 1, 5, 1, 10, 1, 2**24, 1)
+QUICK = Scale(((WIDE, 20), (CHAT, 20)), 2, 1, 5, 1, 10, 0, 2**24, 1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +78,7 @@ async def run(scale: Scale, folder: Path) -> Results:
             results.races.append(
                 await race(kind, count, makers, place, cold_loads=scale.cold_loads)
             )
-            results.reply_bytes = await _reply(place / f"{place.name}-{len(makers) - 1}")
+    results.reply_bytes = await _reply(place / f"{place.name}-{len(makers) - 1}")
     _say("calls, start, memory")
     results.calls = measure_calls(folder / "calls", scale.call_rounds)
     results.start = measure_start(folder / "start", scale.starts)

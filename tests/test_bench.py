@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-
 from bench.budgets import Results, budgets
 from bench.growth import growth_picture
 from bench.race import Race, Runner, p50, p90
