@@ -84,8 +84,9 @@ class Outlet:
     async def flush(self) -> None:
         """Return when all of it was taken. Raises BrokenPipeError when nobody is there to."""
         rest, self._data = memoryview(self._data), b""
-        while rest and self._ready.poll(0):  # so much is taken at once by what is ready
-            rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
+        with suppress(BlockingIOError):
+            while rest and self._ready.poll(0):  # so much is taken at once by what is ready
+                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
         if rest:
             await asyncio.to_thread(_write_all, self._fd, rest)
 

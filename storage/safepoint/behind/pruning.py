@@ -58,9 +58,9 @@ class AutoPrune:
             policy = await read_policy(shared.objects, shared.keys) or RetentionPolicy()
         if policy.keeps_everything and not head.floor:
             return
-        committer = Committer(log, limits=self._limits, clock=self._clock, patience=self._patience)
         from safepoint.pruning import Pruning  # most stores keep everything
 
+        committer = Committer(log, limits=self._limits, clock=self._clock, patience=self._patience)
         pruning = Pruning(log, committer, ACTOR, self._now_ms)
         await pruning.prune_some(policy, at_least=AT_LEAST, most=AT_MOST)
 
