@@ -39,7 +39,7 @@ def compress(document: bytes, base: bytes | None) -> bytes:
     options: Mapping[int, int] = {
         _Option.strategy: zstd.Strategy.fast,
         _Option.window_log: max(_MIN_WINDOW_LOG, min(_MAX_WINDOW_LOG, bits)),
-        _Option.hash_log: _FAR_HASH_LOG if far else max(_MIN_HASH_LOG, bits - 1),
+        _Option.hash_log: _FAR_HASH_LOG if far else max(_MIN_HASH_LOG, bits - 2),
         _Option.min_match: 6,
         _Option.enable_long_distance_matching: int(far),
         _Option.checksum_flag: 0,
