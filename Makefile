@@ -6,6 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python; do \
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/.ready
 CAMPAIGN ?= 20
+WORKERS ?= 3
 BENCH ?= --write
 comma := ,
 # Missing, and easily installed: else the tests that need it say so and are skipped.
@@ -30,7 +31,7 @@ demo: $(READY)
 
 test: check
 	@test -z '$(BROWSER)' || $(MAKE) --no-print-directory browser || true
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(WORKERS)
 
 test-ceph: $(READY)
 	CEPH_PROGRAMS=.venv/ceph .venv/bin/python -m pytest tests/s3/test_ceph.py
@@ -48,7 +49,7 @@ bench: $(READY)
 	.venv/bin/python -m bench $(BENCH)
 
 campaign: $(READY)
-	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest
+	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest -n $(WORKERS)
 
 browser:
 	apt-get update --quiet=2

@@ -132,7 +132,7 @@ async def test_numbers_survive_to_the_last_digit(work: Workspace, number: float)
 @pytest.mark.parametrize(
     "state",
     [float("nan"), [float("inf")], {"a": {1: 2}}, {"a": b"bytes"}, {"a": "\ud800"}, object(), {1}],
-    ids=repr,
+    ids=lambda state: type(state).__name__,
 )
 async def test_what_is_not_json_is_refused_and_nothing_is_saved(
     work: Workspace, state: Any
