@@ -12,7 +12,14 @@ from safepoint.format.jsontext import decode_json
 from safepoint.log.answers import check_answer
 from safepoint.log.approvals import GIVEN, approval_of, approval_status, digest_of
 from safepoint.log.moments import when
-from safepoint.log.transitions.base import Context, Outcome, advance, check_text, closest
+from safepoint.log.transitions.base import (
+    Context,
+    Outcome,
+    advance,
+    check_text,
+    closest,
+    upkeep,
+)
 from safepoint.model import ApprovalStatus, Decided, Verdict
 
 __all__ = ["Consume", "Decide", "Withdraw"]
@@ -53,7 +60,7 @@ class Decide:
         if self._repeats(entry, context):
             return Outcome(_repeated(document, context, self.name, entry.decided_version))
         _check_open(self.name, entry, context)
-        self._check_kind(entry)
+        self.check_fits(entry)
         entry = replace(
             entry,
             status=_BECOMES[self.verdict],
@@ -65,7 +72,7 @@ class Decide:
             answer=None if self.answer is None else self.answer.decode(),
         )
         event = {"kind": self.verdict.value, "approval": self.name, "channel": self.channel or None}
-        return _changed(document, context, self.name, entry, event)
+        return _changed(document, context, self.name, entry, event, **upkeep(document))
 
     def _repeats(self, entry: ApprovalEntry, context: Context) -> bool:
         by = entry.decided_by
@@ -78,8 +85,8 @@ class Decide:
             and entry.answer == (None if self.answer is None else self.answer.decode())
         )
 
-    def _check_kind(self, entry: ApprovalEntry) -> None:
-        """Raises InvalidInput unless this is a verdict that the question asks for."""
+    def check_fits(self, entry: ApprovalEntry) -> None:
+        """Raises InvalidInput unless verdict and answer are of the kind that is asked for."""
         asks = bool(entry.options) or entry.schema is not None
         if self.verdict is not Verdict.ANSWER:
             if self.answer is not None:
@@ -225,9 +232,15 @@ def _digest(document: Document, context: Context, name: str, entry: ApprovalEntr
 
 
 def _changed(
-    document: Document, context: Context, name: str, entry: ApprovalEntry, event: dict[str, Any]
+    document: Document,
+    context: Context,
+    name: str,
+    entry: ApprovalEntry,
+    event: dict[str, Any],
+    **changes: int,
 ) -> Outcome[Decided]:
-    new = advance(document, context, approvals={**document.approvals, name: entry})
+    approvals = {**document.approvals, name: entry}
+    new = advance(document, context, approvals=approvals, **changes)
     approval = approval_of(context.workspace, new, name, context.now_ms)
     return Outcome(Decided(approval, new.version), new, event)
 
