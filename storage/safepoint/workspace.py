@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from safepoint.approvals import Approvals
 from safepoint.artifacts import Artifacts
@@ -44,8 +44,10 @@ from safepoint.model import (
     VerifyReport,
 )
 from safepoint.references import entries_of, references_of
-from safepoint.retention import WorkspaceRetention
-from safepoint.verify import OnProgress, repair_workspace, verify_workspace
+
+if TYPE_CHECKING:
+    from safepoint.retention import WorkspaceRetention
+    from safepoint.verify import OnProgress
 
 __all__ = ["Workspace"]
 
@@ -86,6 +88,8 @@ class Workspace:
     @property
     def retention(self) -> WorkspaceRetention:
         """Which of its versions are kept."""
+        from safepoint.retention import WorkspaceRetention  # as below
+
         return WorkspaceRetention(self._handle)
 
     async def save(
@@ -370,6 +374,8 @@ class Workspace:
     ) -> VerifyReport:
         """Check everything that it consists of; nothing is changed. With `deep`, artifacts are read
         to their ends. Writers may go on meanwhile. Raises NotFound."""
+        from safepoint.verify import verify_workspace  # few processes do, and all would start later
+
         return await verify_workspace(self._handle, deep=deep, on_progress=on_progress)
 
     async def repair(
@@ -384,6 +390,8 @@ class Workspace:
             NotFound: there is no such workspace.
             Damaged: `nothing_intact`.
         """
+        from safepoint.verify import repair_workspace  # as above
+
         return await repair_workspace(self._handle, dry_run=dry_run, on_progress=on_progress)
 
     async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
