@@ -1,0 +1,1 @@
+"""Programs and frameworks on top of workspaces, each imported only where it is used."""
