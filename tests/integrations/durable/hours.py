@@ -1,4 +1,4 @@
-"""Time for durable runs: waiting makes it pass at once, heartbeats come only when a test says so."""
+"""Time for durable runs: waiting makes it pass at once, heartbeats come when a test says so."""
 
 from __future__ import annotations
 

@@ -170,7 +170,8 @@ async def test_a_step_is_stopped_when_its_lease_ends_while_the_store_is_away(
 async def test_a_store_that_comes_back_in_time_costs_nothing(place: Place, hours: Hours) -> None:
     objects, step = Unplugged(place.objects), Work()
     async with place.process(objects) as store:
-        async with store.workspace("work").durable(lease=LEASE, timing=hours.timing()) as run:
+        work = store.workspace("work")
+        async with work.durable(lease=LEASE, timing=hours.timing()) as run:
             running = asyncio.create_task(run.step("build", step))
             await step.begun.wait()
             objects.off = True
@@ -254,11 +255,14 @@ async def test_a_failing_sibling_in_a_group_leaves_the_others_to_be_resumed(
         await step.begun.wait()
         raise ValueError("broken")
 
+    async def program() -> None:
+        durable = work.durable(lease=LEASE, timing=hours.timing())
+        async with durable as run, asyncio.TaskGroup() as group:
+            group.create_task(run.step("build", step))
+            group.create_task(run.step("fail", fail))
+
     with pytest.raises(ExceptionGroup) as raised:
-        async with work.durable(lease=LEASE, timing=hours.timing()) as run:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(run.step("build", step))
-                group.create_task(run.step("fail", fail))
+        await program()
     assert [str(error) for error in raised.value.exceptions] == ["broken"]
     step.end.set()
     async with work.durable(lease=LEASE, timing=hours.timing()) as run:

@@ -100,13 +100,15 @@ async def test_a_sleep_counts_from_its_first_beginning(place: Place) -> None:
     for seconds in (0, 20, 3570):
         place.now += timedelta(seconds=seconds)
         async with place.process() as store:
-            async with store.workspace("work").durable(max_wait=timedelta(seconds=9)) as run:
+            work = store.workspace("work")
+            async with work.durable(max_wait=timedelta(seconds=9)) as run:
                 with pytest.raises(Suspended, match="'rest' is due then") as raised:
                     await run.sleep_for("rest", timedelta(hours=1))
                 assert raised.value.until == started + timedelta(hours=1)
     hours = Hours(place)
     async with place.process() as store:
-        async with store.workspace("work").durable(timing=hours.timing()) as run:
+        work = store.workspace("work")
+        async with work.durable(timing=hours.timing()) as run:
             for _ in range(2):
                 await run.sleep_for("rest", timedelta(hours=1))
     assert hours.slept == [10]
