@@ -11,7 +11,16 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.mark.parametrize("name", ["resume.py", "resume_mcp.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resume.py",
+        "resume_mcp.py",
+        "durable_agent.py",
+        "temporal_activity.py",
+        "dagster_io_manager.py",
+    ],
+)
 def test_the_example_runs(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name)], capture_output=True, timeout=120, check=False
@@ -31,5 +40,12 @@ def test_the_main_job_is_the_demonstration() -> None:
 
 
 def test_no_example_is_left_out() -> None:
-    run = {"resume.py", "resume_mcp.py", "killed_agent.py"}
+    run = {
+        "resume.py",
+        "resume_mcp.py",
+        "killed_agent.py",
+        "durable_agent.py",
+        "temporal_activity.py",
+        "dagster_io_manager.py",
+    }
     assert {path.name for path in EXAMPLES.glob("*.py")} == run
