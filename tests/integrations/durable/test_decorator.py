@@ -81,6 +81,17 @@ async def test_outside_of_a_run_it_is_refused_and_the_function_itself_is_there(
     assert (fetch.__name__, fetch.__doc__) == ("fetch", "Fetch a page.")
 
 
+async def test_a_method_is_a_step_too(work: Workspace) -> None:
+    class Books:
+        @durable_step("find {title}", unrecorded=("self",))
+        async def find(self, title: str) -> str:
+            return f"{type(self).__name__}: {title}"
+
+    async with work.durable():
+        assert await Books().find("Emma") == "Books: Emma"
+    assert [step.name for step in (await work.steps()).items] == ["find Emma"]
+
+
 def test_an_argument_that_does_not_exist_cannot_be_left_unrecorded() -> None:
     with pytest.raises(InvalidInput, match="no argument 'clinet'"):
 

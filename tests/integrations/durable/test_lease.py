@@ -12,7 +12,7 @@ from tests.integrations.durable.hours import LEASE, Hours
 from tests.place import Place
 
 from safepoint import Decision, StepStatus, Unavailable, Workspace
-from safepoint.integrations.durable import LeaseLost, StepContext, current_step
+from safepoint.integrations.durable import LeaseLost, StepContext, Suspended, current_step
 from safepoint.testing.faults import CountingObjects, Operation
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +90,44 @@ async def test_a_step_whose_lease_another_attempt_took_is_stopped_and_records_no
         step.step.check()
     assert (theirs.decision, theirs.in_doubt) == (Decision.RUN, True)
     await work.mark_step_done("build", result="theirs", fencing_token=theirs.fencing_token)
+
+
+async def test_a_thread_learns_by_asking_that_its_lease_is_lost(
+    place: Place, work: Workspace, hours: Hours
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def build() -> None:
+        step = current_step()
+        begun.set()
+        try:
+            while True:
+                step.check()
+        finally:
+            ended.set()
+
+    async with work.durable(lease=LEASE, timing=hours.timing()) as run:
+        running = asyncio.create_task(run.step("build", build))
+        await asyncio.to_thread(begun.wait)
+        place.now += timedelta(minutes=2)
+        await work.start_step("build")
+        await hours.beat()
+        with pytest.raises(LeaseLost, match="taken over"):
+            await running
+        assert ended.is_set()
+
+
+async def test_a_step_around_one_that_waits_is_no_failure(work: Workspace, hours: Hours) -> None:
+    async def outer() -> None:
+        await run.wait_for_approval("send", "Send it?", max_wait=timedelta())
+
+    async with work.durable(lease=LEASE, timing=hours.timing()) as run:
+        with pytest.raises(Suspended):
+            await run.step("outer", outer)
+    (step,) = (await work.steps()).items
+    assert step.error is None
+    again = await work.start_step("outer")
+    assert again.wait_until == hours.place.now + timedelta(seconds=1)
 
 
 async def test_a_lease_that_ran_out_and_that_nobody_took_is_taken_up_again(

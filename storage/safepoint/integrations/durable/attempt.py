@@ -24,6 +24,7 @@ __all__ = ["Attempts", "Done"]
 
 _RECORD_AGAIN = 3
 _RECORD_PAUSE = 1.0
+_NO_FAILURE = (Suspended, LeaseLost)  # of a step inside: this one can go on later, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Attempts:
             ended = await held.work(self._calls.call(context, function, args))
             if ended.error is None:
                 done = Done(await self._record(started, context, codec, ended))
-            elif isinstance(ended.error, Exception) and not isinstance(ended.error, Suspended):
+            elif isinstance(ended.error, Exception) and not isinstance(ended.error, _NO_FAILURE):
                 await self._fail(started, ended.error, policy, spent)
                 done = None
             else:

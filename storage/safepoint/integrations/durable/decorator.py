@@ -61,6 +61,10 @@ class DurableStep(Generic[P, R]):
         )
         return result
 
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        method = cast("Callable[..., Any]", self)
+        return self if instance is None else functools.partial(method, instance)
+
 
 class _Decorator(Protocol):
     @overload
@@ -80,7 +84,7 @@ def durable_step(
 
     `name` is that of the function unless given, and may hold its arguments: `"fetch {url}"` makes
     each url a step of its own. Arguments are JSON, apart from those that `unrecorded` names, such
-    as clients and connections. See `DurableRun.step` for the rest.
+    as connections, or the `self` of a method. See `DurableRun.step` for the rest.
     """
 
     def decorate(function: Callable[..., Any]) -> DurableStep[..., Any]:

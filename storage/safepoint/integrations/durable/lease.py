@@ -67,12 +67,7 @@ class Held:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        beats = self._beats
-        assert beats is not None  # noqa: S101 - made on entering
-        beats.cancel()
-        await asyncio.wait({beats})
-        if not beats.cancelled():
-            beats.exception()  # retrieved; what it means was said before
+        await self._stop()
 
     async def work(self, call: Coroutine[Any, Any, Any]) -> Ended:
         """Run `call` to its end, or until the lease is lost.
@@ -93,15 +88,13 @@ class Held:
                 work.cancel()
                 continue
             if beats.done() and not work.done():
-                self._note_loss(beats)
+                self._context.lost = beats.result()
                 work.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait({work})
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         if beats.done():
-            self._note_loss(beats)
-            lost = self._context.lost or beats.result()
-            raise lost from error
+            raise beats.result() from error
         if error is not None:
             return Ended(error=error, cancelled=cancelled)
         return Ended(work.result(), cancelled=cancelled)
@@ -111,16 +104,20 @@ class Held:
         this one never reported. If that does not work, it ends by itself."""
         with contextlib.suppress(SafepointError, TimeoutError):
             async with asyncio.timeout(_GRACE):
+                await self._stop()
                 await self._workspace.start_step(
                     self._step, lease=_RELEASED, fencing_token=self._token
                 )
 
-    def _note_loss(self, beats: asyncio.Task[LeaseLost]) -> None:
-        if self._context.lost is None and beats.exception() is None:
-            self._context.lost = beats.result()
+    async def _stop(self) -> None:
+        """No renewal from here on, nor one under way."""
+        beats = self._beats
+        assert beats is not None  # noqa: S101 - made on entering
+        beats.cancel()
+        await asyncio.wait({beats})
 
     async def _renew(self) -> LeaseLost:
-        """Goes on until the lease is lost, and says why. Raises what the store raises for good."""
+        """Goes on until the lease is lost, and says why."""
         every = self._lease.total_seconds() / _BEATS
         pause = every
         while True:
@@ -136,6 +133,8 @@ class Held:
                 continue
             except Conflict:
                 return self._lost("was taken over by another attempt, or its run has ended")
+            except SafepointError as error:
+                return self._lost(f"cannot be renewed: {error.message}")
             if renewed.decision is not Decision.RUN:
                 return self._lost("is over: somebody else has recorded the step as finished")
             self._until, pause = renewed.lease_until, every

@@ -79,8 +79,8 @@ def checked_input(step: str, value: JSON | Unset, *, max_depth: int) -> JSON | U
         raise InvalidInput(
             f"the arguments of step {step!r} are not JSON, so that a change of them could not be "
             f"noticed: {error.message}",
-            hint="Pass input=, JSON that stands for what the step works on; input=None if there is "
-            "nothing that could change.",
+            hint="Pass input=, JSON that stands for what the step works on (None if nothing could "
+            "change); with @durable_step, name such arguments in unrecorded=.",
             code=error.code,
         ) from None
     return value
