@@ -6,6 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python; do \
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/.ready
 CAMPAIGN ?= 20
+WORKERS ?= 3
 # Missing, and easily installed: else the tests that need it say so and are skipped.
 BROWSER = $(shell command -v chromium >/dev/null || { command -v apt-get >/dev/null \
 	&& [ "$$(id -u)" = 0 ] && echo browser; })
@@ -27,7 +28,7 @@ demo: $(READY)
 
 test: check
 	@test -z '$(BROWSER)' || $(MAKE) --no-print-directory browser || true
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(WORKERS)
 
 test-ceph: $(READY)
 	CEPH_PROGRAMS=.venv/ceph .venv/bin/python -m pytest tests/s3/test_ceph.py
@@ -39,7 +40,7 @@ check: $(READY)
 	.venv/bin/lint-imports
 
 campaign: $(READY)
-	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest
+	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest -n $(WORKERS)
 
 browser:
 	apt-get update --quiet=2

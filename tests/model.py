@@ -28,6 +28,8 @@ class ModelWorkspace:
     checkpoints: list[tuple[int, str | None, Any]] = field(default_factory=list)
     steps: dict[str, ModelStep] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    revisions: dict[str, list[bytes]] = field(default_factory=dict)
 
     def copy(self) -> ModelWorkspace:
         return copy.deepcopy(self)
@@ -38,6 +40,16 @@ class ModelWorkspace:
         self.checkpoints.append((self.version, label, state))
         if request is not None:
             self.requests[request] = self.version
+
+    def put_file(self, name: str, data: bytes) -> None:
+        if self.files.get(name) != data:
+            self.version += 1
+            self.files[name] = data
+            self.revisions.setdefault(name, []).append(data)
+
+    def remove_file(self, name: str) -> None:
+        if self.files.pop(name, None) is not None:
+            self.version += 1
 
     def plan(self, steps: list[tuple[str, tuple[str, ...]]]) -> None:
         before = copy.deepcopy(self.steps)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
@@ -25,10 +25,11 @@ from safepoint import (
     Unavailable,
     Workspace,
 )
+from safepoint.filing.sealed import Chunks, SealedObjects
 from safepoint.filing.sweep import orphans, sweep_artifacts
 from safepoint.format.keys import artifacts_folder
 from safepoint.objects.local import LocalObjects
-from safepoint.testing.faults import Crash, Fault, FaultyObjects, GatedObjects, Operation
+from safepoint.testing.faults import Crash, Fault, FaultyObjects, GatedObjects
 
 pytestmark = pytest.mark.anyio
 
@@ -258,6 +259,42 @@ async def test_an_object_that_is_missing_or_altered_is_damage(
     assert caught.value.code == "missing_object"
 
 
+async def test_a_byte_behind_a_last_segment_that_is_full_is_damage(
+    store: Store, work: Workspace
+) -> None:
+    await work.artifacts.save("a", DATA[: 2 * MIB])
+    (key,) = await object_keys(store)
+    sealed = await store.objects.get(key)
+    assert sealed is not None
+    await store.objects.put(key, sealed + b"\0")
+    with pytest.raises(Damaged) as caught:
+        await work.artifacts.load("a")
+    assert caught.value.code == "truncated"
+
+
+async def test_bytes_that_are_sealed_rightly_but_not_those_of_the_table_are_damage(
+    store: Store, work: Workspace
+) -> None:
+    await work.artifacts.save("a", DATA)
+    log = store.open_log("work").log
+    entry = (await log.head()).document.artifacts["a"][0]
+    assert log.codec is not None
+    objects = SealedObjects(store.objects, log.codec)
+    await objects.put("a", Chunks(pieces(DATA[1:] + b"x")), object_id=entry.id)
+    with pytest.raises(Damaged) as caught:
+        await work.artifacts.load("a")
+    assert caught.value.code == "wrong_digest"
+    found = bytearray()
+
+    async def read() -> None:
+        async for chunk in work.artifacts.read("a"):
+            found.extend(chunk)
+
+    with pytest.raises(Damaged):
+        await read()
+    assert len(found) < len(DATA), "the end comes only when all was right"
+
+
 async def test_a_range_of_a_truncated_object_is_damage(store: Store, work: Workspace) -> None:
     await work.artifacts.save("a", DATA)
     (key,) = await object_keys(store)
@@ -395,24 +432,23 @@ async def test_a_commit_that_comes_in_between_is_not_swept(place: Place) -> None
         assert await store.workspace("work").artifacts.load("b") == b"2"
 
 
-async def test_the_same_upload_waits_for_its_commit_longer_than_anybody_goes_on(
+async def test_a_commit_that_was_held_up_for_long_is_refused_before_a_sweep_may_take_its_object(
     place: Place,
 ) -> None:
-    """A process that slept between upload and commit finds its object too old, not swept away."""
     gated = GatedObjects(place.objects)
-    async with place.process(gated) as store:
+    async with place.process(gated) as store, place.process() as other:
         work = store.workspace("work")
         await work.save({})
-        gate = gated.hold("put_stream", acted=True)
+        gate = gated.hold("put")
         saving = asyncio.create_task(work.artifacts.save("a", b"1"))
         await gate.reached.wait()
+        await other.workspace("work").save({"n": 1})
+        place.now += timedelta(hours=13)
         gate.open()
-        saved = await saving
-        assert saved.revision == 1
-    assert isinstance(Operation("put_stream", "k"), tuple)
-
-
-Tree = Callable[[Path], dict[str, tuple[bytes, bool]]]
+        with pytest.raises(Conflict) as caught:
+            await saving
+        assert caught.value.code == "upload_expired"
+        assert await object_keys(store) == []
 
 
 def tree(folder: Path) -> dict[str, tuple[bytes, bool]]:

@@ -10,9 +10,18 @@ from pathlib import Path
 import pytest
 from tests.place import Place
 
-from safepoint import Conflict, Damaged, InvalidInput, NotFound, Store, Workspace
+from safepoint import (
+    Conflict,
+    Damaged,
+    InvalidInput,
+    NotFound,
+    RetentionPolicy,
+    Store,
+    Workspace,
+)
 from safepoint.brief import LONG_RUN_VERSIONS
 from safepoint.format.keys import artifacts_folder, log_key
+from safepoint.log.transitions.runs import KEPT_RUNS
 from safepoint.objects.local import LocalObjects
 from safepoint.testing.faults import CountingObjects, GatedObjects
 
@@ -88,6 +97,7 @@ async def test_a_rewind_is_a_new_version_and_all_between_can_still_be_loaded(
     assert now.state == {"z": 1, "a": {"n": BIG}, "log": ["x"]}
     assert list(now.state) == ["z", "a", "log"]
     assert now.brief.pending == ("fetch", "send")
+    assert "may have had an effect already ('fetch')" in (now.brief.advice or "")
     assert (await work.load(version=4)).brief.done == ("fetch",)
     events = (await work.history(limit=1)).items
     assert events[0].detail == {
@@ -320,3 +330,26 @@ async def test_what_it_costs(place: Place, work: Workspace) -> None:
         counting.clear()
         await mine.fork("copy")
         assert counting.count("put") == 3
+
+
+async def test_what_was_pruned_cannot_be_gone_back_to(store: Store, place: Place) -> None:
+    work = store.workspace("work")
+    for number in range(600):
+        await work.save(number)
+    place.now += timedelta(days=2)
+    await work.retention.prune(RetentionPolicy(keep_last=10))
+    for call in (work.rewind(version=5), work.fork("copy", version=5), work.compare(5)):
+        with pytest.raises(NotFound) as caught:
+            await call
+        assert caught.value.code == "pruned"
+    assert (await work.compare()).from_version == 600  # 601 pruned
+
+
+async def test_each_run_that_is_listed_has_its_own_versions(store: Store) -> None:
+    work = store.workspace("work")
+    await work.save(0)
+    for number in range(KEPT_RUNS + 1):
+        await work.start_new_run(state=number)
+    runs = await work.runs()
+    assert len(runs) == KEPT_RUNS
+    assert all(one.first_version == one.last_version for one in runs)

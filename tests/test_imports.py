@@ -13,8 +13,10 @@ import safepoint_server
 
 PUBLIC = [
     "Store", "Workspace", "JSON", "UNSET", "Actor", "Blocker", "Brief", "Checkpoint",
-    "CheckpointInfo", "CheckpointKind", "Decision", "Deleted", "Event", "InFlight", "KeySlot", "DataKeys", "KeysRotated", "RotatedWorkspace",
-    "Limits", "Marked", "ObjectStore", "Pace", "Page", "PagesPolicy", "Patience", "Plan", "PlannedStep",
+    "CheckpointInfo", "CheckpointKind", "Decision", "Deleted", "Event", "InFlight", "KeySlot",
+    "DataKeys", "KeysRotated", "RotatedWorkspace",
+    "Limits", "Marked", "ObjectStore", "Pace", "Page", "PagesPolicy", "Patience", "Plan",
+    "PlannedStep",
     "Progress", "Saved", "Started", "Step", "StepStatus", "Unset", "WorkspaceInfo",
     "WorkspaceStatus",
     "Conflict", "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",

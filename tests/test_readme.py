@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_every_setting_stands_in_the_table_as_the_program_has_it() -> None:
     for variable in VARIABLES:
         assert f"| `{variable.name}` | {variable.default} | {variable.meaning} |" in README
-    assert set(re.findall(r"SAFEPOINT_[A-Z_]+", README)) == {v.name for v in VARIABLES}
+    assert set(re.findall(r"SAFEPOINT_[A-Z0-9_]+", README)) == {v.name for v in VARIABLES}
 
 
 def test_the_python_snippet_runs(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_the_python_snippet_runs(tmp_path: Path) -> None:
 
 
 def test_every_command_is_named_and_every_named_command_exists() -> None:
-    named = set(re.findall(r"\$ safepoint ([a-z]+)", README))
+    named = set(re.findall(r"\$ safepoint ([a-z-]+)", README))
     known = {command.partition(" ")[0] for command in COMMANDS}
     assert named <= known
     for command in known:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,12 +35,12 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-async def full(place: Place) -> AsyncIterator[Place]:
+async def full(place: Place) -> Place:
     """A workspace of 900 versions, three days ago."""
     async with place.process(prune=False) as store:
         await fill(store, place, VERSIONS)
     place.now += timedelta(days=3)
-    yield place
+    return place
 
 
 async def stored(place: Place, name: str = "work") -> set[int]:

@@ -28,10 +28,12 @@ from safepoint import (
     Workspace,
 )
 from safepoint.crypto.keyring import KeyFile
+from safepoint.filing.sweep import orphans, sweep_artifacts
 from safepoint.objects.memory import MemoryObjects
 from safepoint.testing.faults import Crash, Fault, FaultyObjects
 
 LEASE = timedelta(seconds=30)
+FILES = ["a.txt", "d/b"]
 STEPS = ("fetch", "parse", "send")
 STATES = st.one_of(
     st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=20), max_size=4),
@@ -229,6 +231,29 @@ class Machine(RuleBasedStateMachine):
             assert again.repeated
             assert again.version == marked.version
 
+    @rule(name=st.sampled_from(FILES), data=st.binary(max_size=2), fault=FAULTS)
+    def save_a_file(self, name: str, data: bytes, fault: tuple[int, Fault] | None) -> None:
+        after = self.model.copy()
+        after.put_file(name, data)
+        repeated = after.version == self.model.version
+        saved = self.attempt(lambda w: w.artifacts.save(name, data), fault, after)
+        if saved is not None:
+            assert saved.repeated == repeated
+            assert saved.revision == len(after.revisions[name])
+
+    @rule(name=st.sampled_from(FILES), fault=FAULTS)
+    def remove_a_file(self, name: str, fault: tuple[int, Fault] | None) -> None:
+        after = self.model.copy()
+        after.remove_file(name)
+
+        async def call(workspace: Workspace) -> None:
+            try:
+                await workspace.artifacts.remove(name)
+            except NotFound:
+                assert name not in self.model.revisions
+
+        self.attempt(call, fault, after)
+
     @rule(seconds=st.sampled_from([1, 29, 31]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
@@ -266,7 +291,7 @@ class Machine(RuleBasedStateMachine):
             try:
                 loaded = await workspace.load()
             except NotFound:
-                return (0, None, [], {})
+                return (0, None, [], {}, {}, {})
             page = await workspace.checkpoints(limit=1000)
             states = [
                 (c.version, c.label, (await workspace.load(version=c.version)).state)
@@ -285,12 +310,29 @@ class Machine(RuleBasedStateMachine):
                     )
                     for n, s in steps.items()
                 },
+                *await self.observe_files(store),
             )
+
+    async def observe_files(self, store: Store) -> tuple[dict[str, bytes], dict[str, list[bytes]]]:
+        """What is current, and all revisions; after a sweep of what no version names."""
+        log, artifacts = store.open_log("work").log, store.workspace("work").artifacts
+        await sweep_artifacts(log, older_than=-timedelta(days=1))
+        assert await orphans(log) == []
+        names = [info.name for info in (await artifacts.list()).items]
+        known = (await log.head()).document.artifacts
+        return (
+            {name: await artifacts.load(name) for name in names},
+            {
+                name: [await artifacts.load(name, revision=n + 1) for n in range(len(known[name]))]
+                for name in known
+            },
+        )
 
 
 def _expected(world: ModelWorkspace) -> Any:
     steps = {n: (s.status, s.attempts, s.result) for n, s in world.steps.items()}
-    return (world.version, world.state, world.checkpoints, steps)
+    files = (world.files, world.revisions)
+    return (world.version, world.state, world.checkpoints, steps, *files)
 
 
 def _planned(steps: list[tuple[str, tuple[str, ...]]]) -> Any:

@@ -188,6 +188,55 @@ async def test_a_workspace_that_begins_too_late_under_the_old_key_stands_in_nobo
     assert (await states(place, "new"))[:2] == [{"n": 1}, {"n": 2}]
 
 
+async def old_manifest(place: Place) -> bytes:
+    """That of a workspace `new` which a program began, and died before it had a version."""
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as old:
+        gate = gated.hold("put", log_key("new", 1))
+        dying = asyncio.create_task(old.workspace("new").save({"n": "old"}))
+        await gate.reached.wait()
+        dying.cancel()
+    data = await place.objects.get(keys_key("new", 1))
+    assert data is not None
+    await place.objects.delete(keys_key("new", 1))
+    return data
+
+
+async def test_who_opened_the_store_between_two_keys_begins_nothing_under_the_older_one(
+    place: Place,
+) -> None:
+    await grow(place)
+    manifest = await old_manifest(place)
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as store:
+        gate = gated.hold("put", keys_key("work", 2))
+        rotating = asyncio.create_task(rotate_store_key(store))
+        await gate.reached.wait()
+        async with place.process() as between:
+            gate.open()
+            await rotating
+            await place.objects.put(keys_key("new", 1), manifest)
+            await between.workspace("new").save({"n": 1})
+    assert await states(place, "new") == [{"n": 1}]
+
+
+async def test_a_manifest_under_a_replaced_key_that_comes_first_is_passed_over(
+    place: Place,
+) -> None:
+    manifest = await old_manifest(place)
+    gated = GatedObjects(place.objects)
+    async with place.process() as store:
+        await rotate_store_key(store)
+    async with place.process(gated) as store:
+        gate = gated.hold("put", keys_key("new", 1))
+        saving = asyncio.create_task(store.workspace("new").save({"n": 1}))
+        await gate.reached.wait()
+        await place.objects.put(keys_key("new", 1), manifest)
+        gate.open()
+        assert (await saving).version == 1
+    assert await states(place, "new") == [{"n": 1}]
+
+
 async def test_a_damaged_workspace_keeps_the_old_key_from_being_dropped_and_no_other_from_the_new(
     place: Place,
 ) -> None:
@@ -239,15 +288,8 @@ async def test_a_manifest_that_came_while_all_were_wrapped_anew_is_found_by_a_se
     place: Place,
 ) -> None:
     await grow(place)
+    manifest = await old_manifest(place)
     gated = GatedObjects(place.objects)
-    async with place.process(gated) as old:
-        gate = gated.hold("put", log_key("new", 1))
-        dying = asyncio.create_task(old.workspace("new").save({}))
-        await gate.reached.wait()
-        dying.cancel()
-    manifest = await place.objects.get(keys_key("new", 1))
-    assert manifest is not None
-    await place.objects.delete(keys_key("new", 1))
     async with place.process(gated) as store:
         gate = gated.hold("put", keys_key("work", 2))
         rotating = asyncio.create_task(rotate_store_key(store))

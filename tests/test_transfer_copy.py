@@ -402,7 +402,8 @@ async def test_a_deleted_workspace_stays_behind_and_its_successor_is_copied_whol
     async with place.process() as store, other_store(place) as other:
         await fill(store, 20)
         await store.delete("trip")
-        assert "trip" not in tally(await copy_store(store, target := MemoryObjects()))
+        target = MemoryObjects()
+        assert "trip" not in tally(await copy_store(store, target))
         with pytest.raises(NotFound):
             await copy_workspaces(store, other, ["trip"])
         again = store.workspace("trip")

@@ -36,6 +36,7 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json")
 PAGES: Final[tuple[PagesPolicy, ...]] = ("full", "counts", "off")
 SWITCH: Final = ("on", "off")
+PRUNE: Final = ("auto", "off")
 UNITS: Final = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 GIB: Final = 1 << 30
 
@@ -92,6 +93,11 @@ VARIABLES: Final = (
         "What index.html in the store shows, unencrypted: full (names), counts, or off.",
     ),
     Variable(
+        "SAFEPOINT_PRUNE",
+        "auto",
+        "Whether old versions are pruned behind saves where there is a policy: auto or off.",
+    ),
+    Variable(
         "SAFEPOINT_ELICITATION",
         "on",
         "Whether people may answer approvals in dialogs of MCP clients: on or off.",
@@ -130,6 +136,7 @@ class Settings:
     log_format: str = "text"
     toolsets: tuple[str, ...] = ("core",)
     pages: PagesPolicy = "counts"
+    prune: str = "auto"
     elicitation: bool = True
     allowed_paths: tuple[Path, ...] = ()
     allowed_s3: tuple[str, ...] = ()
@@ -182,6 +189,7 @@ class Settings:
             log_format=read.one_of("SAFEPOINT_LOG_FORMAT", FORMATS, "text", log_format),
             toolsets=read.names("SAFEPOINT_TOOLSETS", TOOLSETS, "core", toolsets),
             pages=read.one_of("SAFEPOINT_PAGES", PAGES, "counts", None),
+            prune=read.one_of("SAFEPOINT_PRUNE", PRUNE, "auto", None),
             elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",
             allowed_paths=read.folders("SAFEPOINT_ALLOWED_PATHS", allowed_paths),
             allowed_s3=read.s3_addresses("SAFEPOINT_ALLOWED_S3"),
@@ -206,6 +214,7 @@ class Settings:
             cache_bytes=self.cache_bytes,
             create=create,
             pages=self.pages,
+            prune=self.prune == "auto",
         ) as store:
             yield store
 

@@ -8,6 +8,7 @@ from safepoint.log.moments import when
 from safepoint.log.progress import (
     FINISHED,
     idempotency_key,
+    lost_versions,
     missing,
     next_step,
     progress,
@@ -66,14 +67,34 @@ def brief_of(name: str, document: Document, *, now_ms: int, head_version: int) -
 
 
 def _advice(document: Document) -> str | None:
-    """What a fresh agent should know besides: what a repair has lost, a run that has grown long."""
+    """What a fresh agent should know besides: what a repair has lost, steps that were set back, a
+    run that has grown long."""
     repaired, latest = document.repaired, document.latest
     if repaired is not None and (latest is None or latest.version < repaired.version):
         return (
-            f"Versions {repaired.restored + 1} to {repaired.last_lost} were lost to damage on "
+            f"{lost_versions(repaired)} lost to damage, which was repaired on "
             f"{when(repaired.at_ms):%Y-%m-%d}: this is version {repaired.restored} again. Check "
-            "outside what was done in them before you go on."
+            "outside what was done since before you go on."
         )
+    return " ".join(filter(None, (_set_back(document), _long(document)))) or None
+
+
+def _set_back(document: Document) -> str:
+    names = [
+        name
+        for name, entry in document.steps.items()
+        if entry.returned is not None and entry.status in ("pending", "failed")
+    ]
+    if not names:
+        return ""
+    steps = "1 step" if len(names) == 1 else f"{len(names):,} steps"
+    return (
+        f"{steps} to be run may have had an effect already ({names[0]!r}): start_step says what "
+        "to check."
+    )
+
+
+def _long(document: Document) -> str:
     versions = document.version - max(document.run_first, document.floor) + 1
     size = sum(map(len, document.regions.values())) - len(document.state or b"")
     if versions >= LONG_RUN_VERSIONS:
@@ -83,7 +104,7 @@ def _advice(document: Document) -> str | None:
     elif size >= LONG_RUN_BYTES:
         long = f"{size >> 20} MiB of results"
     else:
-        return None
+        return ""
     return (
         f"This run has {long}. When nothing is under way, begin a fresh one that carries on what "
         "is needed: start_new_run, or `safepoint new-run`."

@@ -11,19 +11,19 @@ from datetime import UTC, datetime, timedelta
 from safepoint.errors import Conflict, Damaged, NotFound
 from safepoint.format.keys import (
     encode_name,
-    generation_of,
     keys_folder,
     keys_key,
     log_folder,
-    log_key,
     page_key,
     summary_key,
     version_of,
     workspace_folder,
 )
 from safepoint.handle import Handle
-from safepoint.log.keys import Tombstone, WorkspaceKeys, open_manifest, tombstone_manifest
+from safepoint.log.generations import put_next, remove_older
+from safepoint.log.keys import Tombstone, tombstone_manifest
 from safepoint.log.log import Head, Log
+from safepoint.log.manifests import newest_keys
 from safepoint.log.transitions.delete import Delete
 from safepoint.model import Deleted
 
@@ -46,7 +46,7 @@ async def delete_workspace(handle: Handle) -> Deleted:
     kept = await _spared(log, head, handle.now_ms())
     done = (await handle.commit(Delete())).head
     at = datetime.fromtimestamp(handle.now_ms() / 1000, UTC).isoformat(timespec="seconds")
-    again = await _destroy_keys(handle, Tombstone(at, done.version, done.document.run))
+    again = await _destroy_keys(log, Tombstone(at, done.version, done.document.run))
     removed = await _remove_records(log, kept, done.version)
     if not again:
         removed += await _remove_others(log)
@@ -72,38 +72,27 @@ async def _spared(log: Log, head: Head, now_ms: int) -> int:
     return 1
 
 
-async def _destroy_keys(handle: Handle, deleted: Tombstone) -> bool:
+async def _destroy_keys(log: Log, deleted: Tombstone) -> bool:
     """A manifest without data keys takes the place of all before it, which are removed. Whether
     somebody has begun a workspace of this name again meanwhile."""
-    shared, name = handle.log.shared, handle.name
+    shared, name = log.shared, log.name
     for _ in range(_ATTEMPTS):
-        generations = sorted(map(generation_of, await shared.objects.list(keys_folder(name))))
-        newest = generations[-1]
-        keys = await _keys_of(handle, newest)
+        newest = await newest_keys(shared.objects, shared.keys, name)
+        keys, key = newest.keys, keys_key(name, newest.generation)
+        assert keys is not None  # noqa: S101 - a workspace with versions has keys, or that raises
         if keys.deleted is None and keys.first <= deleted.version:
+            base, key = key, keys_key(name, newest.generation + 1)
             data = tombstone_manifest(
-                shared.keys, keys, deleted, generation=newest + 1, random=shared.random
+                shared.keys, keys, deleted, generation=newest.generation + 1, random=shared.random
             )
-            fresh, record = keys_key(name, newest + 1), log_key(name, deleted.version)
-            if not await shared.objects.put(fresh, data, if_absent=True, after=record):
+            if not await put_next(shared.objects, keys_folder(name), key, data, base=base):
                 continue
-            newest += 1
-        for generation in generations:
-            if generation < newest:
-                await shared.objects.delete(keys_key(name, generation))
+        await remove_older(shared.objects, keys_folder(name), key)
         return keys.deleted is None and keys.first > deleted.version
     raise Conflict(
         f"the keys of workspace {name!r} are changed all the time",
         hint="End whatever rotates them, and delete again.",
     )
-
-
-async def _keys_of(handle: Handle, generation: int) -> WorkspaceKeys:
-    shared, key = handle.log.shared, keys_key(handle.name, generation)
-    data = await shared.objects.get(key)
-    if data is None:
-        raise Conflict(f"{key} was removed by another process just now", hint="Delete again.")
-    return open_manifest(shared.keys, handle.name, generation, data)
 
 
 async def _remove_records(log: Log, kept: int, last: int) -> int:

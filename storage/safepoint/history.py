@@ -19,6 +19,7 @@ from safepoint.log.progress import FINISHED
 from safepoint.log.transitions import BeginFork, RecordFork, Rewind, StartNewRun
 from safepoint.log.transitions.artifact import as_at
 from safepoint.log.transitions.base import Context, StateChange, when
+from safepoint.log.transitions.runs import KEPT_RUNS
 from safepoint.log.transitions.stepback import effects, in_doubt, steps_back
 from safepoint.model import Comparison, Forked, NewRun, Rewound, Run
 
@@ -107,7 +108,8 @@ class History:
             )
         ]
         earlier = document.runs
-        for at in range(len(earlier) - 1, -1, -1):
+        oldest = 1 if len(earlier) == KEPT_RUNS else 0  # where it began is not known any more
+        for at in range(len(earlier) - 1, oldest - 1, -1):
             entry = earlier[at]
             found.append(
                 Run(

@@ -165,6 +165,7 @@ def _event(record: Record, size: int) -> Event:
     detail = dict(record.event)
     actor = detail.pop("actor", {})
     kind = str(detail.pop("kind", "unknown"))
+    detail.pop("stands_for", None)  # of a lost version: for the chain, not for people
     known = {"name": "", **actor} if isinstance(actor, dict) else {"name": ""}
     return Event(record.version, when(record.at_ms), kind, detail, Actor(**known), size)  # type: ignore[arg-type]
 

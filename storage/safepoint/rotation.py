@@ -34,7 +34,7 @@ from safepoint.handle import Handle
 from safepoint.keyfile import read_key_file
 from safepoint.keysource import as_kms_key
 from safepoint.log.generations import newest_of, remove_older
-from safepoint.log.keys import name_of, store_key_of
+from safepoint.log.keys import name_of
 from safepoint.log.log import Shared
 from safepoint.log.manifests import Newest, newest_keys
 from safepoint.log.renewal import renew_keys
@@ -255,7 +255,7 @@ class Keys:
         newest = await self._newest(folder)
         if newest is None or newest.keys is None:
             return None
-        return folder if store_key_of(newest.data) != self._shared.keys.number else None
+        return folder if newest.keys.store_key != self._shared.keys.number else None
 
     async def _data_keys(self, folder: str) -> DataKeys | None:
         newest = await self._newest(folder)

@@ -139,29 +139,20 @@ class Store:
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback((objects := place.objects).close)
             source = _source(place, key_file, passphrase, kms_key)
-            opened = await _unlock(place, source, create=create)
-            keys = opened.keys
+            keys = (opened := await _unlock(place, source, create=create)).keys
             heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
-            pace = pace or Pace()
-            pruning = None
-            if prune:
-                pruning = AutoPrune(limits=limits, clock=clock, patience=patience, pace=pace)
-            following = Following(
-                objects, keys, pruning, random=os.urandom, clock=clock, pages=pages, pace=pace
+            following = _following(
+                objects, keys, limits, clock, patience, pages, pace or Pace(), prune=prune
             )
             leaving.push_async_callback(following.close)
             cache = DocumentCache(cache_bytes)
             told = (following.committed, following.describe)
+            shared = Shared(objects, keys, cache, heads, os.urandom, *told, timer=patience.timer)
             yield cls(
-                Shared(objects, keys, cache, heads, os.urandom, *told, timer=patience.timer),
-                following,
-                opened,
-                actor=actor,
-                limits=limits,
-                clock=clock,
-                patience=patience,
-            )
+                shared, following, opened,
+                actor=actor, limits=limits, clock=clock, patience=patience,
+            )  # fmt: skip
 
     @property
     def url(self) -> str:
@@ -349,6 +340,23 @@ def _source(
         key=throwaway,
         given_only=place.foreign,
     )
+
+
+def _following(
+    objects: ObjectStore,
+    keys: StoreKeys,
+    limits: Limits,
+    clock: Callable[[], datetime],
+    patience: Patience,
+    pages: PagesPolicy,
+    pace: Pace,
+    *,
+    prune: bool,
+) -> Following:
+    pruning = None
+    if prune:
+        pruning = AutoPrune(limits=limits, clock=clock, patience=patience, pace=pace)
+    return Following(objects, keys, pruning, random=os.urandom, clock=clock, pages=pages, pace=pace)
 
 
 async def _unlock(place: Place, source: KeySource, *, create: bool) -> Opened:

@@ -71,6 +71,11 @@ def test_an_item_moved_shows_from_where() -> None:
     assert (change.kind.value, change.path, change.from_path) == ("moved", "/49", "/5")
 
 
+def test_an_item_that_stands_twice_now_was_not_moved_twice() -> None:
+    old, new = ["x", "a", "b", "c"], ["a", "x", "b", "x", "c"]
+    assert "moved" not in {kind for kind, _ in told(old, new)}
+
+
 def test_an_item_changed_inside_shows_the_member_and_where_it_was() -> None:
     old = [{"role": "user", "text": f"t{n}"} for n in range(20)]
     new = [{"role": "system", "text": "s"}, *old]

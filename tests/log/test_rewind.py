@@ -80,6 +80,7 @@ def test_a_step_done_since_is_pending_again_but_not_as_if_it_had_never_run(desk:
     assert "rewound in version 5" in again.advice
     assert "not taken back" in again.advice
     assert "result/fetch" not in desk.document.regions
+    assert desk.document.steps["fetch"].doubt
 
 
 def test_the_warning_stays_until_the_step_is_finished(desk: Desk) -> None:
@@ -249,15 +250,15 @@ def test_an_expected_version_guards_what_others_did(desk: Desk) -> None:
 
 
 def test_of_an_earlier_run_the_state_comes_back_and_its_steps_do_not(desk: Desk) -> None:
-    do(desk, "fetch")
+    do(desk, "fetch", b"7")
     old = desk.document
     desk(StartNewRun(carry=()))
-    do(desk, "other")
+    do(desk, "fetch", b"8")
     reply = desk(Rewind(old))
     assert (reply.run, reply.to_run) == (2, 1)
     assert (desk.document.run, desk.document.state) == (2, old.state)
-    assert list(desk.document.steps) == ["other"]
-    assert [effect.idempotency_key for effect in reply.effects] == ["work:2:other"]
+    assert list(desk.document.steps) == ["fetch"]
+    assert [effect.idempotency_key for effect in reply.effects] == ["work:2:fetch"]
     assert "result/fetch" not in desk.document.regions
 
 

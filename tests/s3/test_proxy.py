@@ -42,7 +42,7 @@ FROM_ONE_REQUEST_ON = [
     (Trouble.HELD, INTERNAL),  # puts, which arrive long after; all else is cut
 ]
 CALLS = ("save", "start", "mark", "load")
-REQUESTS = 7
+REQUESTS = 8
 LEASE = timedelta(minutes=5)
 
 

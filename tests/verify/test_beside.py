@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tests.verify.broken import NAME, everything, record
 from safepoint import Damaged, RetentionPolicy
 from safepoint.format.keys import artifacts_folder, keys_folder, keys_key
 from safepoint.objects.memory import MemoryObjects
+from safepoint.testing.faults import GatedObjects
 from safepoint.transfer import copy_store, copy_workspaces, export_workspace
 
 pytestmark = pytest.mark.anyio
@@ -23,10 +24,6 @@ SIZE = 2_500_000
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
-
-
-async def chunks(data: bytes) -> AsyncIterator[bytes]:
-    yield data
 
 
 async def test_a_damaged_file_is_found_where_it_is_damaged_and_stays_in_the_table(
@@ -86,6 +83,50 @@ async def test_rotated_keys_are_all_checked_and_an_old_damaged_manifest_is_mende
         assert caught.value.code == "nothing_intact"
 
 
+async def test_records_whose_newest_keys_are_gone_are_not_set_aside(place: Place) -> None:
+    """They are whole: a copy of the manifest brings them back."""
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        for number in range(3):
+            await work.save({"n": number})
+            await store.keys.rotate([NAME], keep_old=True)
+    newest = (await place.objects.list(keys_folder(NAME)))[-2:]
+    kept = {key: await place.objects.get(key) or b"" for key in newest}
+    for key in newest:
+        await place.objects.delete(key)
+    before = await everything(place.objects)
+    async with place.process() as store:
+        problems = (await store.verify()).problems
+        assert [(p.what, p.version) for p in problems] == [("unknown_key", n) for n in (4, 5, 6)]
+        with pytest.raises(Damaged) as caught:
+            await store.workspace(NAME).repair()
+        assert caught.value.code == "nothing_intact"
+    assert await everything(place.objects) == before
+    for key, data in kept.items():
+        await place.objects.put(key, data)
+    async with place.process() as store:
+        assert (await store.verify()).ok
+
+
+async def test_a_record_that_is_put_right_during_a_repair_is_not_given_up(place: Place) -> None:
+    async with place.process() as store:
+        for number in range(1, 6):
+            await store.workspace(NAME).save({"n": number})
+    whole = await place.objects.get(record(4)) or b""
+    await place.objects.put(record(4), b"broken")
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as store:
+        await store.verify()
+        gate = gated.hold("list", f"workspaces/{NAME}/")  # the last look before anything is done
+        repairing = asyncio.create_task(store.workspace(NAME).repair())
+        await gate.reached.wait()
+        await place.objects.put(record(4), whole)
+        gate.open()
+        assert not (await repairing).changed
+        assert (await store.verify()).lost == 0
+    assert await place.objects.get(record(4)) == whole
+
+
 async def test_pruned_versions_are_no_damage_and_a_repair_keeps_them_pruned(place: Place) -> None:
     async with place.process() as store:
         work = store.workspace(NAME)
@@ -111,6 +152,26 @@ async def test_pruned_versions_are_no_damage_and_a_repair_keeps_them_pruned(plac
         assert (await store.verify()).problems == ()
 
 
+async def test_records_that_are_pruned_while_they_are_verified_raise_no_alarm(place: Place) -> None:
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        for number in range(1, 801):
+            await work.save({"n": number})
+        place.now += timedelta(days=3)
+        await work.save({"n": 801})
+    gated = GatedObjects(place.objects)
+    async with place.process(gated) as store, place.process() as other:
+        gate = gated.hold("get", record(100))
+        verifying = asyncio.create_task(store.verify())
+        await gate.reached.wait()
+        await other.workspace(NAME).retention.prune(RetentionPolicy(keep_last=20))
+        assert await place.objects.get(record(100)) is None
+        gate.open()
+        report = await verifying
+        assert (report.problems, report.unread) == ((), ())
+        assert report.records < 801
+
+
 async def repaired(place: Place) -> None:
     async with place.process() as store:
         work = store.workspace(NAME)
@@ -123,7 +184,7 @@ async def repaired(place: Place) -> None:
         work = store.workspace(NAME)
         assert (await work.repair()).version == 261
         brief = (await work.load()).brief
-        assert "Versions 257 to 260 were lost" in str(brief.advice)
+        assert "Versions 257 to 260 of the workspace were lost" in str(brief.advice)
         await work.save({"n": "on"})
         assert (await work.load()).brief.advice is None
 

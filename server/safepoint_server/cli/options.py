@@ -22,9 +22,11 @@ __all__ = [
     "add_json_option",
     "add_limit_option",
     "add_store_options",
+    "add_target_options",
     "person",
     "settings",
     "user_path",
+    "version_or_label",
 ]
 
 MAX_ROWS = 100_000
@@ -57,6 +59,20 @@ def add_limit_option(parser: argparse.ArgumentParser, default: int) -> None:
         metavar="N",
         help=f"at most this many lines, 1 to {MAX_ROWS} (default: {default})",
     )
+
+
+def add_target_options(
+    parser: argparse.ArgumentParser, what: str, *, required: bool = False
+) -> None:
+    """`--version` or `--label`: one earlier place in the history of a workspace."""
+    which = parser.add_mutually_exclusive_group(required=required)
+    which.add_argument("--version", type=int, metavar="N", help=f"{what} this version")
+    which.add_argument("--label", metavar="L", help=f"{what} the checkpoint of this label")
+
+
+def version_or_label(text: str | None) -> int | str | None:
+    """A version when it is a number."""
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def user_path(text: str) -> Path:

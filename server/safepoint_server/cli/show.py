@@ -21,7 +21,7 @@ from safepoint import (
 )
 from safepoint.references import check_references
 from safepoint_server.cli import options
-from safepoint_server.cli.lookup import found_workspace
+from safepoint_server.cli.lookup import found_run, found_workspace
 from safepoint_server.cli.output import console, print_json, show, table
 from safepoint_server.cli.paging import gather
 from safepoint_server.cli.place import existing_store
@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--version", type=int, metavar="N", help="as it was at this version")
     which.add_argument("--label", metavar="L", help="as it was at the checkpoint of this label")
+    which.add_argument("--run", type=int, metavar="N", help="as it was when this run ended")
     parser.add_argument("--state", action="store_true", help="only the state, as JSON")
     parser.add_argument("--select", metavar="EXPR", help="only this part of the state (JMESPath)")
     parser.add_argument("--steps", action="store_true", help="only the steps, all of them")
@@ -77,10 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     whole_state = args.state or args.select is not None
-    if args.steps and (whole_state or args.version is not None or args.label is not None):
+    earlier = (args.version, args.label, args.run) != (None, None, None)
+    if args.steps and (whole_state or earlier):
         raise InvalidInput(
             "--steps shows the steps as they are now and goes with no other selection",
-            hint="leave out --version, --label, --state and --select",
+            hint="leave out --version, --label, --run, --state and --select",
         )
     shown = asyncio.run(_read(args))
     if args.json:
@@ -99,8 +101,11 @@ async def _read(args: argparse.Namespace) -> _Shown:
         existing_store(options.settings(args)) as store,
         found_workspace(store, args.name) as workspace,
     ):
-        checkpoint = await workspace.load(version=args.version, label=args.label)
-        newest = args.version is None and args.label is None
+        version = args.version
+        if args.run is not None:
+            version = (await found_run(workspace, args.run)).last_version
+        checkpoint = await workspace.load(version=version, label=args.label)
+        newest = version is None and args.label is None
         state = checkpoint.state if args.select is None else select(checkpoint.state, args.select)
         checks = await _checks(args, checkpoint) if args.check_references else ()
         if not newest or args.state or args.select is not None:
@@ -192,6 +197,7 @@ def _print_brief(to: Console, brief: Brief, checkpoint: Checkpoint) -> None:
         ("references", str(len(checkpoint.references)) if checkpoint.references else None),
         ("steps", _progress(brief) if progress.total else None),
         ("next step", brief.next_step),
+        ("advice", brief.advice),
         *(("in flight", f"{item.step}: {item.advice}") for item in brief.in_flight),
         *(("blocked", f"{item.step}: {item.reason}") for item in brief.blocked[:5]),
     ]

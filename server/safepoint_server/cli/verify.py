@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from safepoint import (
@@ -146,12 +147,12 @@ def _print(report: VerifyReport) -> None:
         (report.lost, "versions lost in earlier repairs"),
         (report.deleted, "deleted workspaces"),
         (report.stumps, "stumps of commits that were never acknowledged"),
-        (report.waiting, "records that wait to be removed"),
+        (report.waiting, "records waiting to be removed"),
         (report.orphans, "objects that nothing names"),
         (report.foreign, "objects that Safepoint did not write"),
         (report.aside, "damaged objects set aside"),
     ]
-    told = ", ".join(f"{count} {what}" for count, what in counts if count)
+    told = ", ".join(f"{count} {_counted(what, count)}" for count, what in counts if count)
     to.print(f"{told}; {size(report.read_bytes)} read.", soft_wrap=True)
     for note in report.notes[:_FEW_NOTES]:
         to.print(f"note: {paragraph(note)}", style="dim", soft_wrap=True)
@@ -159,6 +160,10 @@ def _print(report: VerifyReport) -> None:
     _print_problems(to, "not read", report.unread, report.unread_count)
     if report.ok:
         to.print("Everything is what was written.", style="green")
+
+
+def _counted(what: str, count: int) -> str:
+    return re.sub(r"^(\w+)s\b", r"\1", what) if count == 1 else what
 
 
 def _print_problems(to: Console, word: str, problems: tuple[Problem, ...], count: int) -> None:
@@ -175,7 +180,10 @@ def _print_repair(planned: RepairReport) -> None:
     to.print(f"\n{one_line(planned.workspace)}: versions that are lost: {lost}", soft_wrap=True)
     for line in planned.known:
         to.print(f"  what is still known of {paragraph(line)}", soft_wrap=True)
-    to.print(f"  to be set aside: {len(planned.aside)} objects")
+    keys = ", ".join(paragraph(key) for key, _ in planned.aside[:_FEW_NOTES])
+    more = len(planned.aside) - _FEW_NOTES
+    told = f"{keys}, … and {more} more" if more > 0 else keys
+    to.print(f"  to be set aside: {told or 'nothing'}", soft_wrap=True)
     if planned.restored is not None:
         to.print(f"  version {planned.restored} becomes the newest again, as {planned.version}")
 

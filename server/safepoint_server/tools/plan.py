@@ -172,9 +172,9 @@ def _step_line(step: Step) -> StepLine:
 PLAN = ToolSpec(
     name="plan_steps",
     description=(
-        "Call once when work has several steps, and again to add some. Declares them in order, "
-        "with what each depends on; steps already planned keep their status. "
-        "Order alone holds nothing back: name in `after` what must be finished first."
+        "Call once when work has several steps, and again to add some; steps already planned "
+        "keep their status. Order alone holds nothing back: name in `after` what must be finished "
+        "first."
     ),
     arguments=PlanArguments,
     reply=PlanReply,

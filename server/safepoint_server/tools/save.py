@@ -134,9 +134,8 @@ SAVE = ToolSpec(
     name="save_checkpoint",
     description=(
         "Call at every safe point: when you learned or decided something, before anything risky "
-        "or a hand-over, and when your context is about to be or was compacted. Makes state "
-        "durable as a new version; starts the workspace if it is new. On a version conflict load, "
-        "redo your change, save again."
+        "or a hand-over, and when your context is about to be or was compacted. A new name starts "
+        "a workspace. On a version conflict load, redo your change, save again."
     ),
     arguments=SaveArguments,
     reply=SaveReply,

@@ -12,6 +12,7 @@ from safepoint_server.tools.base import Reply
 
 __all__ = ["input_schema", "output_schema"]
 
+UNSAID: Final = frozenset({"title", "additionalProperties", "minimum", "minLength", "maxLength"})
 TYPES: Final = {str: "string", int: "integer", bool: "boolean", list: "array"}
 
 
@@ -68,8 +69,10 @@ def _walk(node: Any, place: str, definitions: dict[str, Any]) -> Any:
 
 
 def _kept(node: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What a model can use. What it may not send is said when it sends it: unknown names, too
+    short texts and too small numbers are refused by name."""
     return [
         (key, value)
         for key, value in node.items()
-        if key != "title" and not (key == "default" and value is None)
+        if key not in UNSAID and not (key == "default" and not value)
     ]

@@ -23,7 +23,17 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from safepoint.errors import Damaged, Unsupported
 
-__all__ = ["OVERHEAD", "KeyMismatch", "Place", "Random", "derive", "key_id_of", "seal", "unseal"]
+__all__ = [
+    "OVERHEAD",
+    "KeyMismatch",
+    "Place",
+    "Random",
+    "commits_to",
+    "derive",
+    "key_id_of",
+    "seal",
+    "unseal",
+]
 
 Random = Callable[[int], bytes]
 
@@ -131,3 +141,11 @@ def unseal(secrets: Mapping[int, bytes], place: Place, data: bytes) -> bytes:
             hint="Restore it from a copy of the store.",
             code="not_authentic",
         ) from None
+
+
+def commits_to(secret: bytes, place: Place, data: bytes) -> bool:
+    """Whether `data` was sealed with this secret for this place, whatever key id it names now."""
+    if len(data) < OVERHEAD:
+        return False
+    _, _, _, _, salt, commitment, _ = _HEADER.unpack(data[: _HEADER.size])
+    return hmac.compare_digest(derive(secret, salt, place.info(), 64)[32:], commitment)

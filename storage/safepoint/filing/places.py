@@ -52,9 +52,6 @@ class FileBelow:
     def open(self) -> BinaryIO:
         return self.folder.read(self.name)
 
-    def close(self) -> None:
-        self.folder.close()
-
 
 class Folder:
     """A folder that is held open, whatever becomes of its name. To be closed."""

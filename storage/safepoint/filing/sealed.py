@@ -35,7 +35,7 @@ from safepoint.objects.base import ObjectStore, StreamStore
 __all__ = ["ID_BYTES", "Chunks", "SealedObjects", "Source", "Stored", "ahead", "stream_store"]
 
 ID_BYTES: Final = 16
-_AT_ONCE: Final = 2  # segments
+_AT_ONCE: Final = 1  # segments: more of them leave the caches of a processor
 _BATCH: Final = _AT_ONCE * SEGMENT_BYTES
 
 T = TypeVar("T")
@@ -159,7 +159,7 @@ class SealedObjects:
         whole = start == 0 and end == size
         opening = _Opening(segments, entry, key, first, first + count, whole=whole)
         # One byte more than there should be, so that what was prolonged is noticed.
-        stream = self._objects.get_stream(key, start=at, length=wanted + whole)
+        stream = ahead(self._objects.get_stream(key, start=at, length=wanted + whole))
         async with (
             aclosing(stream) as sealed,
             aclosing(_each(ahead(opening.batches(sealed)))) as chunks,

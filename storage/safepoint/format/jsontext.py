@@ -19,7 +19,15 @@ import orjson
 from safepoint.errors import InvalidInput, LimitExceeded
 from safepoint.model import JSON
 
-__all__ = ["DEPTH_MAX", "DIGITS_MAX", "decode_json", "depth_of_text", "encode_json", "json_start", "rough_size"]
+__all__ = [
+    "DEPTH_MAX",
+    "DIGITS_MAX",
+    "decode_json",
+    "depth_of_text",
+    "encode_json",
+    "json_start",
+    "rough_size",
+]
 
 DEPTH_MAX: Final = 200
 """No `max_depth` goes beyond this: several JSON parsers give up or crash soon after it."""

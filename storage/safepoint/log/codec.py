@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from safepoint.crypto.envelope import OVERHEAD, Place, Random, seal, unseal
+from safepoint.crypto.envelope import OVERHEAD, Place, Random, commits_to, seal, unseal
 from safepoint.errors import Damaged, LimitExceeded
 from safepoint.format import delta, document, record
 from safepoint.format.document import Document
@@ -102,6 +102,19 @@ class Codec:
         if opened.version != version or opened.base != (self.base(version) or 0):
             raise _damaged(key, "it is not the record of this version")
         return opened
+
+    def lacks_keys(self, version: int, data: bytes) -> bool:
+        """Whether an object that does not open may be whole, and the newest keys are what is gone:
+        it names a key that is not held, or is not the delta that the known cuts ask for."""
+        place = self._place(log_key(self.name, version))
+        try:
+            opened = record.unpack(unseal(self.secrets, place, data))
+        except ValueError:
+            return False
+        except Damaged as error:
+            known = (commits_to(secret, place, data) for secret in self.secrets.values())
+            return error.code == "unknown_key" and not any(known)
+        return opened.version == version and opened.base != (self.base(version) or 0)
 
     def rebuild(self, opened: Record, base: bytes | None) -> bytes:
         """The encoded document of a record, from that of its base. Raises Damaged."""

@@ -19,13 +19,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from safepoint.errors import LimitExceeded, OutcomeUnknown, SafepointError, Unavailable, WrongKey
+from safepoint.errors import (
+    Damaged,
+    LimitExceeded,
+    OutcomeUnknown,
+    SafepointError,
+    Unavailable,
+    WrongKey,
+)
 from safepoint.format.document import Document
 from safepoint.format.keys import keys_key, log_key
 from safepoint.log.codec import Codec, Sealed
 from safepoint.log.keys import new_manifest, open_manifest
 from safepoint.log.log import Head, Log, off_loop
 from safepoint.log.manifests import check_store_key
+from safepoint.log.rewrap import rewrap_keys
 from safepoint.log.shared import VIEW_SECONDS, awake_seconds
 from safepoint.log.stalled import check_won
 from safepoint.log.transitions.base import Command, Context, Outcome
@@ -188,6 +196,12 @@ class Committer:
         ours = None
         if log.keys is None or log.keys.first != first or log.codec is None:
             ours = await self._put_keys(first)
+        if log.keys is not None and log.keys.store_key != log.shared.keys.number:
+            # Begun under the previous store key, by a program that holds no other, and perhaps
+            # after everything was wrapped anew.
+            renewed = await rewrap_keys(log.shared, log.name, used=0, begun=head.version > 0)
+            if renewed.keys is not None:
+                log.use_keys(renewed.keys)
         try:
             await check_store_key(log.shared.objects, log.shared.keys)
         except WrongKey:
@@ -197,8 +211,8 @@ class Committer:
 
     async def _put_keys(self, first: int) -> str | None:
         """The key of the manifest if it is ours."""
-        log = self._log
-        shared, generation = log.shared, log.generation + 1
+        log, shared = self._log, self._log.shared
+        generation = log.generation + 1
         key = keys_key(log.name, generation)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         data, keys = new_manifest(
@@ -212,7 +226,13 @@ class Committer:
                     f"the keys of workspace {log.name!r} vanished while it was made",
                     hint="Call again.",
                 )
-            keys = open_manifest(shared.keys, log.name, generation, found)
+            try:
+                keys = open_manifest(shared.keys, log.name, generation, found)
+            except Damaged as error:
+                if error.code != "replaced_store_key":
+                    raise
+                log.generation = generation  # its program has to stop: it is passed over
+                return await self._put_keys(first)
         log.use_keys(keys)
         return key if ours else None
 

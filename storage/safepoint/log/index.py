@@ -6,7 +6,7 @@ from safepoint.errors import Damaged
 from safepoint.format.document import Document
 from safepoint.format.entries import CheckpointEntry
 from safepoint.format.keys import first_of_block, last_of_block
-from safepoint.format.versions import is_pruned, kept_of
+from safepoint.format.versions import kept_of
 from safepoint.log.log import Log
 from safepoint.log.lost import LOST_VERSION
 
@@ -16,7 +16,8 @@ __all__ = ["checkpoints_of_block"]
 async def checkpoints_of_block(log: Log, block: int, head: Document) -> tuple[CheckpointEntry, ...]:
     """Those in this block that the workspace, now at `head`, still has, oldest first."""
     first, last = first_of_block(block), last_of_block(block)
-    if last < head.floor and not kept_of(head).all.any_between(first, last):
+    kept = kept_of(head).all
+    if last < head.floor and not kept.any_between(first, last):
         return ()
     try:
         document = head if last >= head.version else await log.rebuilt(last)
@@ -27,7 +28,9 @@ async def checkpoints_of_block(log: Log, block: int, head: Document) -> tuple[Ch
         if error.code != LOST_VERSION:
             raise
         document = await _newest_left(log, max(first, log.first), last)
-    return tuple(one for one in document.checkpoints if not is_pruned(head, one.version))
+    return tuple(
+        one for one in document.checkpoints if one.version >= head.floor or one.version in kept
+    )
 
 
 async def _newest_left(log: Log, first: int, last: int) -> Document:

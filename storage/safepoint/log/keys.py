@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from safepoint.crypto import manifest
 from safepoint.crypto.envelope import Place, Random
 from safepoint.crypto.keyring import KEY_BYTES
-from safepoint.crypto.storekeys import StoreKeys
+from safepoint.crypto.storekeys import StoreKeys, number_of
 from safepoint.errors import Damaged, LimitExceeded
 from safepoint.format.keys import keys_key
 
@@ -27,7 +25,6 @@ __all__ = [
     "new_manifest",
     "open_manifest",
     "renewed_manifest",
-    "store_key_of",
     "tombstone_manifest",
 ]
 
@@ -50,7 +47,8 @@ class WorkspaceKeys:
     """A workspace's id, full name and data keys by id.
 
     `first` is its first version: above 1 when an earlier workspace of this name was deleted.
-    Versions from one of `cuts` on are not deltas of versions before it.
+    Versions from one of `cuts` on are not deltas of versions before it. `store_key` is the number
+    of the store key that wraps them.
     """
 
     workspace_id: bytes
@@ -60,6 +58,7 @@ class WorkspaceKeys:
     first: int = 1
     cuts: tuple[int, ...] = ()
     deleted: Tombstone | None = None
+    store_key: int = 0
 
 
 def new_manifest(
@@ -67,7 +66,7 @@ def new_manifest(
 ) -> tuple[bytes, WorkspaceKeys]:
     """The object of this generation for a new workspace, and what it holds."""
     secrets = {1: random(KEY_BYTES)}
-    keys = WorkspaceKeys(random(ID_BYTES), name, secrets, generation, first)
+    keys = WorkspaceKeys(random(ID_BYTES), name, secrets, generation, first, store_key=store.number)
     place = _place(store, keys.workspace_id, "data key", "1")
     wrapped = store.seal(place, keys.secrets[1], random=random)
     place = _place(store, keys.workspace_id, "name", "")
@@ -148,7 +147,7 @@ def renewed_manifest(
             for number in secrets
         ],
     }
-    keys = replace(newest, secrets=secrets, generation=generation)
+    keys = replace(newest, secrets=secrets, generation=generation, store_key=store.number)
     return store.encode(body, key=keys_key(name, generation)), keys
 
 
@@ -165,12 +164,6 @@ def open_manifest(store: StoreKeys, name: str, generation: int, data: bytes) -> 
             code="not_authentic",
         )
     return keys
-
-
-def store_key_of(data: bytes) -> int:
-    """The number of the store key that wraps the keys in this manifest, which was checked."""
-    number: int = orjson.loads(data).get("store_key", 0)
-    return number
 
 
 def name_of(store: StoreKeys, key: str, data: bytes) -> str:
@@ -198,6 +191,7 @@ def _unwrap(store: StoreKeys, body: dict[str, Any], key: str) -> WorkspaceKeys:
         body.get("first", 1),
         tuple(body.get("cuts", ())),
         None if deleted is None else Tombstone(**deleted),
+        number_of(body, key),
     )
 
 

@@ -27,7 +27,7 @@ from safepoint.format.record import NO_PREVIOUS, Record, is_torn
 from safepoint.format.versions import is_pruned
 from safepoint.log.codec import Codec
 from safepoint.log.keys import Tombstone, WorkspaceKeys
-from safepoint.log.lost import LOST_VERSION, REPAIR, open_lost, open_record, repair_hint
+from safepoint.log.lost import LOST_VERSION, REPAIR, open_any, open_record, repair_hint
 from safepoint.log.manifests import make_durable, newest_keys
 from safepoint.log.pruned import pruned_error
 from safepoint.log.shared import LARGE_BYTES, VIEW_SECONDS, Head, Shared, off_loop
@@ -165,9 +165,7 @@ class Log:
         was pruned."""
         head = self._head.document if self._head is not None else EMPTY
         data = await self._unpruned(version, head, self._fetch(version))
-        if lost := open_lost(self._codec, version, data):
-            return lost, len(data)
-        return await off_loop(len(data), open_record, self._codec, version, data), len(data)
+        return await off_loop(len(data), open_any, self._codec, version, data), len(data)
 
     async def rebuilt(self, version: int) -> Document:
         """The document of an existing version. Raises Damaged."""

@@ -21,6 +21,7 @@ __all__ = [
     "LOST_VERSION",
     "REPAIR",
     "lost_error",
+    "open_any",
     "open_lost",
     "open_record",
     "repair_hint",
@@ -71,6 +72,16 @@ def open_record(codec: Codec, version: int, data: bytes) -> Record:
             raise lost_error(codec.name, lost) from None
         hint = f"{error.hint} {repair_hint(codec.name)}"
         raise type(error)(error.message, hint=hint, code=error.code) from None
+
+
+def open_any(codec: Codec, version: int, data: bytes) -> Record:
+    """The record of a version, or what stands in its place. Raises as `open_record`."""
+    try:
+        return open_record(codec, version, data)
+    except Damaged as error:
+        if error.code == LOST_VERSION and (lost := open_lost(codec, version, data)):
+            return lost
+        raise
 
 
 def lost_error(name: str, lost: Record) -> Damaged:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from safepoint.format.document import Document
-from safepoint.format.entries import StepEntry
+from safepoint.format.entries import RepairEntry, StepEntry
 from safepoint.log.approvals import lacking
 from safepoint.model import Progress, StepStatus, WorkspaceStatus
 
 __all__ = [
     "idempotency_key",
+    "lost_versions",
     "missing",
     "next_step",
     "progress",
@@ -53,6 +54,14 @@ def missing(document: Document, entry: StepEntry) -> tuple[str, ...]:
     return tuple(n for n in entry.after if n not in steps or steps[n].status not in FINISHED)
 
 
+def lost_versions(repaired: RepairEntry) -> str:
+    """`Versions 4 to 6 of the workspace were`, as the beginning of a sentence."""
+    first, last = repaired.restored + 1, repaired.last_lost
+    if first == last:
+        return f"Version {first} of the workspace was"
+    return f"Versions {first} to {last} of the workspace were"
+
+
 def returned_warning(document: Document, step: str) -> str:
     """What to be told before a step is run again that a rewind or a fork has set back; or ""."""
     entry, origin = document.steps.get(step), document.origin
@@ -68,9 +77,9 @@ def returned_warning(document: Document, step: str) -> str:
     repaired = document.repaired
     if repaired is not None and entry.returned == repaired.version:
         return (
-            f"Versions {repaired.restored + 1} to {repaired.last_lost} of the workspace were lost. "
-            "This step may have run in them, and its effect may have happened: pass the "
-            "idempotency_key to the outside system, or check there before you run it."
+            f"{lost_versions(repaired)} lost. This step may have run then, and its effect may have "
+            "happened: pass the idempotency_key to the outside system, or check there before you "
+            "run it."
         )
     return (
         f"The workspace was rewound in version {entry.returned}. This step had run before that, "

@@ -81,7 +81,8 @@ class Brief:
     """Where a workspace was: enough for a fresh agent to carry on, without the state itself.
 
     `approvals` has up to 50, without subjects: those that wait first, then the last decided.
-    `advice` says when to begin a new run. `artifacts` counts those that are current."""
+    `advice` tells of versions that were lost, steps that were set back, and when to begin a new
+    run. `artifacts` counts those that are current."""
 
     workspace: str
     run: int

@@ -12,12 +12,14 @@ from typing import Any
 from safepoint._version import __version__
 from safepoint.errors import Damaged, NotFound
 from safepoint.format.document import Document
+from safepoint.format.entries import OriginEntry, RunEntry, StepEntry
 from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.format.keys import encode_name
 from safepoint.format.versions import existing
 from safepoint.listing import MAX_LIMIT, Listing
 from safepoint.log.log import Log
 from safepoint.log.lost import LOST_VERSION
+from safepoint.log.moments import when
 from safepoint.log.progress import progress, workspace_status
 from safepoint.model import Actor, CheckpointInfo, Event, Step
 from safepoint.store import Store
@@ -134,6 +136,8 @@ class _Export:
             "summary": head.summary,
             "next_action": head.next_action,
             "progress": asdict(progress(head, self._now_ms)),
+            "runs": [_run(entry) for entry in head.runs],
+            "forked_from": head.origin and _place(head.origin),
             "latest_checkpoint": newest and f"{CHECKPOINTS}/{newest}",
             **_origin(self._store),
         }
@@ -142,14 +146,14 @@ class _Export:
 
     async def _history(self, path: Path, head: Document) -> dict[str, int]:
         """Write every commit that was not pruned, oldest first; the version that last reported on
-        each step."""
+        each step of the newest run."""
         reported: dict[str, int] = {}
         versions = list(existing(head, self._log.first))
         with await asyncio.to_thread(path.open, "wb") as file:
             for first in range(0, len(versions), _EVENTS_AT_ONCE):
                 events = await self._listing.events(versions[first : first + _EVENTS_AT_ONCE])
                 for event in events:
-                    if event.kind in _OF_STEPS:
+                    if event.kind in _OF_STEPS and event.version >= head.run_first:
                         reported[str(event.detail.get("step"))] = event.version
                 lines = b"".join(_line(_event(event)) for event in events)
                 await asyncio.to_thread(file.write, lines)
@@ -162,7 +166,10 @@ class _Export:
             page = self._listing.steps(
                 head, self._now_ms, status=None, limit=MAX_LIMIT, cursor=cursor
             )
-            listed += [_step(step, reported.get(step.name)) for step in page.items]
+            listed += [
+                _step(step, reported.get(step.name), in_doubt=_in_doubt(head.steps[step.name]))
+                for step in page.items
+            ]
             cursor = page.next_cursor
             if cursor is None:
                 break
@@ -216,7 +223,12 @@ def _write_checkpoint(path: Path, info: CheckpointInfo, document: Document) -> N
     path.write_bytes(json_text(with_kind("safepoint checkpoint", body)))
 
 
-def _step(step: Step, version: int | None) -> dict[str, Any]:
+def _in_doubt(entry: StepEntry) -> bool:
+    """Whether a step that is to be run may have had its effect already: a rewind set it back."""
+    return entry.status == "pending" and entry.doubt
+
+
+def _step(step: Step, version: int | None, *, in_doubt: bool) -> dict[str, Any]:
     """Without what is empty; `result` only where one was recorded, be it null."""
     fields = {
         "name": step.name,
@@ -227,6 +239,7 @@ def _step(step: Step, version: int | None) -> dict[str, Any]:
         "wake_at": _time(step.wake_at),
         "attempts": step.attempts,
         "idempotency_key": step.idempotency_key,
+        "in_doubt": in_doubt or None,
         "version": version,
         "started_at": _time(step.started_at),
         "finished_at": _time(step.finished_at),
@@ -239,6 +252,22 @@ def _step(step: Step, version: int | None) -> dict[str, Any]:
     }
     given = {name: value for name, value in fields.items() if value is not None}
     return {**given, "result": step.result} if step.result_bytes else given
+
+
+def _run(entry: RunEntry) -> dict[str, Any]:
+    """An earlier run."""
+    return {
+        "run": entry.run,
+        "last_version": entry.last_version,
+        "ended_at": _time(when(entry.ended_ms)),
+        "steps": entry.steps,
+        "done": entry.done,
+        "reason": entry.reason,
+    }
+
+
+def _place(origin: OriginEntry) -> dict[str, Any]:
+    return {"workspace": origin.workspace, "version": origin.version, "run": origin.run}
 
 
 def _event(event: Event) -> dict[str, Any]:

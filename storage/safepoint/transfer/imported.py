@@ -52,7 +52,8 @@ class CheckpointFile:
 
 @dataclass(frozen=True, slots=True)
 class ExportedStep:
-    """`result` is JSON bytes. `version` is when it was last started or marked, 0 if unknown."""
+    """`result` is JSON bytes. `version` is when it was last started or marked, 0 if unknown.
+    `in_doubt`: it is to be run, though a rewind or a fork set it back after an attempt."""
 
     name: str
     status: str
@@ -68,6 +69,12 @@ class ExportedStep:
     retryable: bool | None
     retry_at: datetime | None
     summary: str | None
+    in_doubt: bool = False
+
+    @property
+    def unreported(self) -> bool:
+        """Whether an attempt may have had its effect that no later one has made up for."""
+        return self.status in ("running", "interrupted") or self.in_doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,7 @@ def _step(path: Path, value: object) -> ExportedStep:
         retryable=body.flag("retryable"),
         retry_at=body.time("retry_at"),
         summary=body.optional("summary"),
+        in_doubt=status == "pending" and bool(body.flag("in_doubt")),
     )
 
 

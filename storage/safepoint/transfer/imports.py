@@ -188,6 +188,6 @@ def _in_doubt(exported: ExportedWorkspace, name: str) -> tuple[InDoubt, ...]:
     found = []
     for step in exported.steps:
         key = idempotency_key(name, 1, step.name)
-        if step.status in ("running", "interrupted") and step.idempotency_key not in ("", key):
+        if step.unreported and step.idempotency_key not in ("", key):
             found.append(InDoubt(step.name, step.idempotency_key, key))
     return tuple(found)

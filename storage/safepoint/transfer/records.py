@@ -1,6 +1,7 @@
 """The records of one workspace, from one log into another: checked, in order, never overwriting.
 
 Oldest first and one after the other, so that a copy that stops anywhere is a valid, older log.
+What retention took from the source is not copied; a copy that was begun before still has it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from safepoint.errors import Conflict, Damaged, InvalidInput, OutcomeUnknown, Un
 from safepoint.format.entries import ArtifactEntry
 from safepoint.format.keys import log_folder, log_key, version_of
 from safepoint.format.record import NO_PREVIOUS, Record
+from safepoint.format.versions import Versions
 from safepoint.log.codec import Codec
+from safepoint.log.keeping import needed
 from safepoint.log.log import Log, Shared, off_loop
-from safepoint.log.lost import LOST, open_lost, seal_lost, to_follow
+from safepoint.log.lost import LOST, open_any, seal_lost, to_follow
 from safepoint.objects.base import MakesDurable, ObjectStore
 from safepoint.transfer.copied import Meter
 
@@ -37,6 +40,7 @@ class Found:
     name: str
     version: int
     codec: Codec | None
+    log: Log
     artifacts: Mapping[str, tuple[str, ArtifactEntry]] = field(default_factory=dict)
 
     @property
@@ -56,15 +60,17 @@ async def survey(shared: Shared, name: str) -> Found:
         for artifact, revisions in head.document.artifacts.items()
         for entry in revisions
     }
-    return Found(name, head.version, log.codec, artifacts)
+    return Found(name, head.version, log.codec, log, artifacts)
 
 
 @dataclass(slots=True)
 class _Digests:
-    """SHA-256 of the record before, in the source and in the target; None of one that was lost."""
+    """SHA-256 of the record before, in the source and in the target; None of one that is not
+    there, or was lost. `last` is the key of the newest record that the target has so far."""
 
     here: bytes | None = NO_PREVIOUS
-    there: bytes = NO_PREVIOUS
+    there: bytes | None = NO_PREVIOUS
+    last: str | None = None
 
 
 class LogCopy:
@@ -84,6 +90,9 @@ class LogCopy:
         self._to = codec
         self._as_is = found.codec.workspace_id == codec.workspace_id
         self._meter = meter
+        self._log = found.log
+        self._need = _needed(found.log, found.codec)
+        self.there = 0
         self.written = 0
         self.written_bytes = 0
 
@@ -98,13 +107,22 @@ class LogCopy:
                 target does not hold what was written to it.
         """
         digests = _Digests()
-        for first in range(self._from.first, self._version + 1, WINDOW):
-            versions = range(first, min(first + WINDOW, self._version + 1))
-            known = range(first, min(first + WINDOW, self._version + 1, target_version + 1))
+        compared = (self._from.first, min(target_version, self._version))
+        wanted = list((self._need | Versions.covering([compared])).between(1, self._version))
+        before = 0
+        for first in range(0, len(wanted), WINDOW):
+            versions = wanted[first : first + WINDOW]
+            known = [version for version in versions if version <= target_version]
             theirs = dict(zip(known, await self._fetch(self._target, known), strict=True))
             ours = await self._fetch(self._source, versions)
+            if target_version in versions and ours[versions.index(target_version)] is None:
+                await self._check_pruned(target_version)
+                raise self._cannot_compare(target_version)
             written: dict[int, bytes] = {}
             for version, data in zip(versions, ours, strict=True):
+                if version != before + 1:  # those between are in neither
+                    digests.here, digests.there = _after_gap(version, self._from.first)
+                before = version
                 put = await self._settle(version, data, theirs.get(version), digests)
                 if put is not None:
                     written[version] = put
@@ -114,6 +132,7 @@ class LogCopy:
                 if back != written[version]:
                     raise self._not_kept(version)
             self._meter.add(len(versions))
+        self._meter.add(self._version - len(wanted))
         await self._count()
 
     async def _fetch(self, objects: ObjectStore, versions: Iterable[int]) -> list[bytes | None]:
@@ -123,49 +142,66 @@ class LogCopy:
     async def _settle(
         self, version: int, data: bytes | None, theirs: bytes | None, digests: _Digests
     ) -> bytes | None:
-        """What was written for this version, None when it was there."""
+        """What was written for this version, None when it was there or is not to be."""
+        if data is None or (theirs is None and version not in self._need):
+            await self._check_pruned(version)
+            digests.here = None
+            digests.there = None if theirs is None else hashlib.sha256(theirs).digest()
+            self._count_in(version, theirs, digests)
+            return None
         record = await self._checked(version, data, digests.here)
-        assert data is not None  # noqa: S101 - checked
         digests.here = to_follow(record, data)
         wanted: bytes | None = None
         if theirs is None:
             wanted = data
             if not self._as_is:
                 wanted = await off_loop(len(data), self._adopt, record, digests.there)
-            after = log_key(self._name, version - 1) if version > self._from.first else None
             theirs = await put_new(
                 self._target,
                 log_key(self._name, version),
                 wanted,
-                after=after,
+                after=digests.last,
                 metadata=self._describe(version, record.event),
             )
         if theirs != wanted:
             await self._same(record, data, theirs, digests.there)
             wanted = None
         digests.there = hashlib.sha256(theirs).digest()
+        self._count_in(version, theirs, digests)
         if wanted is not None:
             self.written += 1
             self.written_bytes += len(wanted)
         return wanted
 
-    def _adopt(self, record: Record, previous: bytes) -> bytes:
+    def _count_in(self, version: int, theirs: bytes | None, digests: _Digests) -> None:
+        if theirs is not None:
+            self.there += 1
+            digests.last = log_key(self._name, version)
+
+    async def _check_pruned(self, version: int) -> None:
+        """Raises Damaged when the source still needs this version, which it does not have."""
+        if version in self._need:
+            await self._log.head()  # perhaps it was pruned since
+            self._need = _needed(self._log, self._from)
+        if version in self._need:
+            raise Damaged(
+                f"{log_key(self._name, version)} is missing in {self._source.url}, though later "
+                "versions exist",
+                hint="Records were deleted from the store; restore them from a copy.",
+                code="missing_record",
+            )
+
+    def _adopt(self, record: Record, previous: bytes | None) -> bytes:
         if record.event.get("kind") == LOST:
             event = {name: value for name, value in record.event.items() if name != "stands_for"}
             return seal_lost(
                 self._to, record.version, event, at_ms=record.at_ms, random=self._to.random
             )
-        return self._to.adopt(record, previous=previous)
+        return self._to.adopt(record, previous=record.previous if previous is None else previous)
 
-    async def _checked(self, version: int, data: bytes | None, previous: bytes | None) -> Record:
+    async def _checked(self, version: int, data: bytes, previous: bytes | None) -> Record:
         key = log_key(self._name, version)
-        if data is None:
-            raise Damaged(
-                f"{key} is missing in {self._source.url}, though later versions exist",
-                hint="Records were deleted from the store; restore them from a copy.",
-                code="missing_record",
-            )
-        record = await off_loop(len(data), _opened, self._from, version, data)
+        record = await off_loop(len(data), open_any, self._from, version, data)
         known = previous is not None and version > max(1, self._from.first)
         if record.previous != previous and known and record.event.get("kind") != LOST:
             raise Damaged(
@@ -175,15 +211,17 @@ class LogCopy:
             )
         return record
 
-    async def _same(self, record: Record, data: bytes, theirs: bytes, previous: bytes) -> None:
+    async def _same(
+        self, record: Record, data: bytes, theirs: bytes, previous: bytes | None
+    ) -> None:
         """Raises Conflict unless what the target holds is the same commit."""
         if self._as_is:
             same = theirs == data
         else:
-            opened = await off_loop(len(theirs), _opened, self._to, record.version, theirs)
+            opened = await off_loop(len(theirs), open_any, self._to, record.version, theirs)
             lost = record.event.get("kind") == LOST
             same = (lost and opened.event.get("kind") == LOST) or (
-                opened.previous == previous
+                previous in (None, opened.previous)
                 and opened.commit_id == record.commit_id
                 and opened.at_ms == record.at_ms
                 and opened.document_digest == record.document_digest
@@ -204,13 +242,21 @@ class LogCopy:
         while keys := await self._target.list(folder, after=after, limit=_PAGE):
             count += sum(_is_version(key, self._version) for key in keys)
             after = keys[-1]
-        if count != (versions := self._version - self._from.first + 1):
+        if count != self.there:
             raise Damaged(
-                f"{self._target.url} lists {count} of the {versions} versions of "
+                f"{self._target.url} lists {count} of the {self.there} versions of "
                 f"{self._name!r} that were copied",
                 hint="Something else deletes there, or the place does not list what it holds.",
                 code="missing_record",
             )
+
+    def _cannot_compare(self, version: int) -> Conflict:
+        return Conflict(
+            f"workspace {self._name!r} has pruned version {version}, the newest that "
+            f"{self._target.url} has: nobody can tell whether that is an earlier copy of it",
+            hint="Copy it to an empty place, and keep the old copy as it is.",
+            code="history_pruned",
+        )
 
     def _not_kept(self, version: int) -> Damaged:
         return Damaged(
@@ -218,6 +264,16 @@ class LogCopy:
             hint="Something else writes there, or the place does not keep what it is given.",
             code="not_kept",
         )
+
+
+def _needed(log: Log, codec: Codec) -> Versions:
+    head = log.known()
+    assert head is not None  # noqa: S101 - it was surveyed
+    return needed(head.document, codec.chain, codec.first)
+
+
+def _after_gap(version: int, first: int) -> tuple[bytes | None, bytes | None]:
+    return (NO_PREVIOUS, NO_PREVIOUS) if version == first else (None, None)
 
 
 async def put_new(
@@ -243,16 +299,6 @@ async def put_new(
         if found is not None:
             return found
     raise unknown or Unavailable(f"{key} cannot be written: it comes and goes", hint="Call again.")
-
-
-def _opened(codec: Codec, version: int, data: bytes) -> Record:
-    """The record, or what stands in the place of a lost one. Raises Damaged."""
-    try:
-        return codec.open(version, data)
-    except Damaged:
-        if (lost := open_lost(codec, version, data)) is not None:
-            return lost
-        raise
 
 
 def _is_version(key: str, newest: int) -> bool:

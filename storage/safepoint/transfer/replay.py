@@ -26,7 +26,6 @@ Operation = Callable[[int], Command[Any]]
 _BRIEF_LEASE = timedelta(seconds=1)
 _LEASE = timedelta(minutes=5)
 _MARKED = {"done", "failed", "skipped"}
-_IN_FLIGHT = {"running", "interrupted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def _step(step: ExportedStep, now: datetime) -> list[Operation]:
     if step.status in _MARKED:
         started = step.attempts > 0
         return [*([_start(step, _LEASE)] if started else []), _mark(step, now, started=started)]
-    if step.status in _IN_FLIGHT:
+    if step.unreported:
         failed = (step.error, step.retryable, step.result, step.summary) != (None, None, None, None)
         before: list[Operation] = []
         if failed:  # an attempt before this one

@@ -156,7 +156,7 @@ async def _copy_workspace(
     await _copy_others(source.objects, target.objects, name)
     log = Log(name, target)
     before = (await log.head()).version
-    written = written_bytes = artifacts = artifact_bytes = 0
+    present = written = written_bytes = artifacts = artifact_bytes = 0
     if found.version and log.codec is not None:
         files = artifact_copy(found, source.objects, target.objects, log.codec, meter)
         if before <= found.version:
@@ -164,6 +164,7 @@ async def _copy_workspace(
         copy = LogCopy(found, source.objects, target, log.codec, meter)
         await copy.run(before)
         written, written_bytes = copy.written, copy.written_bytes
+        present = copy.there - written
         if before < found.version:
             await files.run_again()
     if before <= found.version:
@@ -173,7 +174,7 @@ async def _copy_workspace(
         name=name,
         version=found.version,
         written=written,
-        present=found.version - written,
+        present=present,
         written_bytes=written_bytes,
         target_version=max(before, found.version),
         newer=await is_newer(source, found),

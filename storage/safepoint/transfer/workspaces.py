@@ -81,7 +81,7 @@ async def _copy(source: Shared, target: Shared, found: Found, meter: Meter) -> C
         name=found.name,
         version=found.version,
         written=copy.written,
-        present=found.version - copy.written,
+        present=copy.there - copy.written,
         written_bytes=copy.written_bytes,
         target_version=max(before, found.version),
         newer=await is_newer(source, found),

@@ -30,7 +30,7 @@ from safepoint.objects.base import SetsAside
 from safepoint.verify.chain import Fault, dependents_end
 from safepoint.verify.manifests import check_store_manifests, check_workspace_keys
 from safepoint.verify.places import check_root, check_workspace_places
-from safepoint.verify.reader import Intact, Reader
+from safepoint.verify.reader import UNKNOWN_KEY, Intact, Reader
 from safepoint.verify.records import Checked, check_records
 from safepoint.verify.tally import Tally
 
@@ -146,9 +146,12 @@ def _tell(reader: Reader, checked: Checked, head: int, seen: int, tally: Tally) 
     mend = f"Restore the object from a copy of the store, or run `safepoint verify {name} --repair`"
     for version in sorted(checked.faults):
         fault = checked.faults[version]
+        remedy = f"{mend} to go on without it."
+        if fault.what == UNKNOWN_KEY:
+            remedy = "Restore the newest objects in keys/ from a copy: they are gone, or damaged."
         problem = Problem(
             name, reader.key(version), fault.what, fault.detail,
-            _effect(reader, fault, head), f"{mend} to go on without it.", version,
+            _effect(reader, fault, head), remedy, version,
         )  # fmt: skip
         if fault.unread:
             tally.unread(problem)

@@ -18,7 +18,10 @@ from safepoint.log.lost import open_lost
 from safepoint.log.shared import Shared
 from safepoint.verify.chain import Fault, Link, dependents_end
 
-__all__ = ["Intact", "Reader", "codec_of"]
+__all__ = ["UNKNOWN_KEY", "Intact", "Reader", "codec_of"]
+
+UNKNOWN_KEY = "unknown_key"
+"""What is told of a record that may be whole, when the newest manifest is what is gone."""
 
 _PATIENCE = 10
 
@@ -62,12 +65,6 @@ class Reader:
     def key(self, version: int) -> str:
         return log_key(self.keys.name, version)
 
-    async def get(self, version: int) -> bytes | None:
-        """The object. Raises Unavailable, and Damaged for one that is too large."""
-        data = await self.shared.objects.get(self.key(version))
-        self.read_bytes += len(data or b"")
-        return data
-
     async def fetch(self, version: int) -> bytes | Fault | None:
         """The object, None for none, or why it was not read.
 
@@ -75,7 +72,7 @@ class Reader:
         """
         for attempt in range(2):
             try:
-                data = await self.get(version)
+                data = await self.shared.objects.get(self.key(version))
             except Unavailable as error:
                 if attempt:
                     self._failures += 1
@@ -86,6 +83,7 @@ class Reader:
                 return Fault(version, error.code, error.message)
             else:
                 self._failures = 0
+                self.read_bytes += len(data or b"")
                 return data
         raise AssertionError
 
@@ -98,15 +96,13 @@ class Reader:
             lost = open_lost(self._codec, version, data)
             if lost is not None:
                 return Link(version, digest, lost=lost)
-            what = "unsupported" if isinstance(error, Unsupported) else "damaged"
+            what = "unsupported"
+            if isinstance(error, Damaged):
+                what = UNKNOWN_KEY if self._codec.lacks_keys(version, data) else "damaged"
             return Link(version, digest, fault=Fault(version, what, error.message))
 
-    async def again(self, link: Link | Fault, version: int) -> Link:
-        """The same version once more: keys may have been rotated, records pruned or repaired."""
-        if isinstance(link, Fault):
-            return Link(version, fault=link)
-        if link.fault is None:
-            return link
+    async def _again(self, version: int) -> Link:
+        """The version once more: keys may have been rotated, records pruned or repaired."""
         await self._renew_keys()
         data = await self.fetch(version)
         if isinstance(data, Fault):
@@ -157,9 +153,9 @@ class Reader:
         if found is None:
             if self.need is not None and version not in self.need:
                 return Link(version)
-            gone = Fault(version, "missing", f"{self.key(version)} is not there")
-            return await self.again(Link(version, fault=gone), version)
-        return await self.again(self.open(version, found), version)
+            return await self._again(version)
+        link = self.open(version, found)
+        return link if link.fault is None else await self._again(version)
 
     async def rebuild(self, version: int) -> Intact | int:
         """The version, or the one on its chain that stands against it.

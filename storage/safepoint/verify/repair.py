@@ -29,7 +29,7 @@ from safepoint.verify.aside import keep_aside, replace_object
 from safepoint.verify.chain import dependents_end
 from safepoint.verify.check import Found, check_workspace
 from safepoint.verify.manifests import cut_keys, mend_manifest
-from safepoint.verify.reader import Intact, codec_of
+from safepoint.verify.reader import UNKNOWN_KEY, Intact, codec_of
 from safepoint.verify.restore import Known, known_of, restored
 from safepoint.verify.tally import OnProgress, Tally
 
@@ -124,8 +124,9 @@ class Repair:
                     hint="Upgrade Safepoint, and verify again. Nothing was changed.",
                     code="unknown_format",
                 )
-        if broken and any(fault.what == "damaged" for fault in faults.values()):
-            raise _nothing(self.name, f"{broken[-1]} is damaged, and may hold keys that are needed")
+        lacking = any(fault.what == UNKNOWN_KEY for fault in faults.values())
+        if lacking or (broken and any(fault.what == "damaged" for fault in faults.values())):
+            raise _nothing(self.name, "records need keys that its manifests do not hold any more")
         return await self._planned(found, broken, report.problems)
 
     async def _planned(
@@ -173,6 +174,8 @@ class Repair:
         for version in given_up:
             key = log_key(self.name, version)
             data = before[version] = await objects.get(key)
+            if data is not None and not await self._is_wrong(plan, version, data):
+                return None
             aside[key] = None if data is None else await keep_aside(objects, key, data)
         for key in plan.manifests:
             aside[key] = await mend_manifest(self.shared, self.name, key)
@@ -183,6 +186,17 @@ class Repair:
             await self._give_up(plan, version, before[version], aside[key])
         aside |= dict.fromkeys((log_key(self.name, version) for version in plan.fill), None)
         return aside
+
+    async def _is_wrong(self, plan: _Plan, version: int, data: bytes) -> bool:
+        """Whether it still is: somebody may have put it right since it was verified."""
+        reader = plan.found.reader
+        link = reader.open(version, data)
+        if link.record is None:
+            return link.lost is None
+        if plan.found.checked.faults[version].what != "broken_chain":
+            return await reader.rebuild(version) == version
+        following = (await reader.link(version + 1)).record
+        return following is None or following.previous != link.digest
 
     async def _restore(self, plan: _Plan, intact: Intact) -> bool:
         """Put the restored version; False when another writer took its number."""

@@ -26,7 +26,7 @@ from safepoint.model import NewRun, PastEffect, StepStatus
 
 __all__ = ["StartNewRun"]
 
-KEPT_RUNS = 1000
+KEPT_RUNS = 256
 _OF_A_RUN = (result_region(""), approval_region(""))
 _SHOWN = 3
 
