@@ -17,8 +17,9 @@ BEAT = 20.0
 class Hours:
     """Turns the clock of a place. `slept` has every wait, in seconds."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, lease: timedelta = LEASE) -> None:
         self.place = place
+        self._beats = (lease.total_seconds() / 3, lease.total_seconds() / 9)
         self.slept: list[float] = []
         self._asleep = asyncio.Event()
         self._beat = asyncio.Event()
@@ -27,7 +28,7 @@ class Hours:
         return Timing(sleep=self.sleep, random=lambda: chance)
 
     async def sleep(self, seconds: float) -> None:
-        if seconds in (BEAT, BEAT / 3):
+        if seconds in self._beats:
             self._asleep.set()
             await self._beat.wait()
             self._beat.clear()

@@ -16,6 +16,7 @@ from pathlib import Path
 from safepoint import Store, Workspace
 from safepoint.integrations.durable import DurableRun, Retry, Timing, current_step
 
+LEASE = timedelta(seconds=1)
 PAGES = 4
 ROUNDS = 8
 RETRY = Retry(50, first=timedelta(milliseconds=5))
@@ -58,7 +59,7 @@ class Outside:
 
 
 async def program(work: Workspace, outside: Outside, timing: Timing, pause: float) -> None:
-    async with work.durable(lease=timedelta(seconds=1), timing=timing) as run:
+    async with work.durable(lease=LEASE, timing=timing) as run:
 
         async def page(number: int) -> str:
             step = current_step()
@@ -79,12 +80,11 @@ async def program(work: Workspace, outside: Outside, timing: Timing, pause: floa
             return len(keys)
 
         first = await finished(run, outside, "plan", run.step("plan", outside.act))
-        pages = await asyncio.gather(
-            *(
-                finished(run, outside, name, run.step(name, page, n, retries=RETRY))
-                for n, name in enumerate(f"page-{n}" for n in range(PAGES))
-            )
-        )
+        async with asyncio.TaskGroup() as group:
+            names = {f"page-{n}": n for n in range(PAGES)}
+            calls = {name: run.step(name, page, n, retries=RETRY) for name, n in names.items()}
+            tasks = [group.create_task(finished(run, outside, *call)) for call in calls.items()]
+        pages = [task.result() for task in tasks]
         await finished(run, outside, "rest", run.sleep_for("rest", timedelta(seconds=0.1)))
         keys = [first, *pages]
         for n in range(ROUNDS):

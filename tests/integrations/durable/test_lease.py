@@ -37,6 +37,19 @@ class Work:
         return "done"
 
 
+class Unplugged(CountingObjects):
+    """A store that can be cut off."""
+
+    error: Exception | None = None
+    refused = 0
+
+    async def around(self, operation: Operation, act: Any) -> Any:
+        if self.error is not None:
+            self.refused += 1
+            raise self.error
+        return await super().around(operation, act)
+
+
 async def test_a_step_that_takes_longer_than_its_lease_keeps_it(
     work: Workspace, hours: Hours
 ) -> None:
@@ -117,6 +130,31 @@ async def test_a_thread_learns_by_asking_that_its_lease_is_lost(
         assert ended.is_set()
 
 
+async def test_a_renewal_that_ends_in_something_unforeseen_stops_the_work_too(
+    place: Place, hours: Hours
+) -> None:
+    objects, begun, end = Unplugged(place.objects), threading.Event(), threading.Event()
+
+    def build() -> None:
+        begun.set()
+        end.wait(30)
+
+    async with place.process(objects) as store:
+        work = store.workspace("work")
+        async with work.durable(lease=LEASE, timing=hours.timing()) as run:
+            running = asyncio.create_task(run.step("build", build))
+            await asyncio.to_thread(begun.wait)
+            objects.error = ZeroDivisionError()
+            await hours.beat()
+            while objects.refused == 0:
+                await asyncio.sleep(0)
+            objects.error = None
+            assert not running.done()
+            end.set()
+            with pytest.raises(ZeroDivisionError):
+                await running
+
+
 async def test_a_step_around_one_that_waits_is_no_failure(work: Workspace, hours: Hours) -> None:
     async def outer() -> None:
         await run.wait_for_approval("send", "Send it?", max_wait=timedelta())
@@ -173,17 +211,6 @@ async def test_a_step_that_somebody_records_meanwhile_is_stopped(
         assert await run.step("build", step) == 1
 
 
-class Unplugged(CountingObjects):
-    """A store that can be cut off."""
-
-    off = False
-
-    async def around(self, operation: Operation, act: Any) -> Any:
-        if self.off:
-            raise Unavailable("unplugged")
-        return await super().around(operation, act)
-
-
 async def test_a_step_is_stopped_when_its_lease_ends_while_the_store_is_away(
     place: Place, hours: Hours
 ) -> None:
@@ -193,7 +220,7 @@ async def test_a_step_is_stopped_when_its_lease_ends_while_the_store_is_away(
         async with work.durable(lease=LEASE, timing=hours.timing()) as run:
             running = asyncio.create_task(run.step("build", step))
             await step.begun.wait()
-            objects.off = True
+            objects.error = Unavailable("unplugged")
             for seconds in (20, 20):
                 await hours.beat(seconds)
                 await hours.beaten()
@@ -202,7 +229,7 @@ async def test_a_step_is_stopped_when_its_lease_ends_while_the_store_is_away(
             with pytest.raises(LeaseLost, match="could not be renewed in time: unplugged"):
                 await running
         assert step.stopped
-        objects.off = False
+        objects.error = None
 
 
 async def test_a_store_that_comes_back_in_time_costs_nothing(place: Place, hours: Hours) -> None:
@@ -212,10 +239,10 @@ async def test_a_store_that_comes_back_in_time_costs_nothing(place: Place, hours
         async with work.durable(lease=LEASE, timing=hours.timing()) as run:
             running = asyncio.create_task(run.step("build", step))
             await step.begun.wait()
-            objects.off = True
+            objects.error = Unavailable("unplugged")
             await hours.beat()
             await hours.beaten()
-            objects.off = False
+            objects.error = None
             await hours.beat()
             await hours.beaten()
             step.end.set()

@@ -82,16 +82,17 @@ class Held:
         work = asyncio.ensure_future(call)
         while not work.done():
             try:
-                await asyncio.wait({work, beats}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {work} if beats.done() else {work, beats}, return_when=asyncio.FIRST_COMPLETED
+                )
             except asyncio.CancelledError:
                 cancelled = True
                 work.cancel()
                 continue
             if beats.done() and not work.done():
-                self._context.lost = beats.result()
+                if not beats.cancelled() and beats.exception() is None:
+                    self._context.lost = beats.result()
                 work.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait({work})
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         if beats.done():
             raise beats.result() from error
