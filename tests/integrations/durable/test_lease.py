@@ -149,6 +149,8 @@ async def test_a_renewal_that_ends_in_something_unforeseen_stops_the_work_too(
             while objects.refused == 0:
                 await asyncio.sleep(0)
             objects.error = None
+            for _ in range(100):
+                await asyncio.sleep(0)
             assert not running.done()
             end.set()
             with pytest.raises(ZeroDivisionError):
