@@ -234,6 +234,35 @@ async def test_a_step_is_stopped_when_its_lease_ends_while_the_store_is_away(
         objects.error = None
 
 
+class Silent(CountingObjects):
+    """A store that, when told, does not answer any more."""
+
+    silent = False
+
+    async def around(self, operation: Operation, act: Any) -> Any:
+        if self.silent:
+            await asyncio.Event().wait()
+        return await super().around(operation, act)
+
+
+async def test_a_step_is_stopped_when_its_lease_ends_while_the_store_does_not_answer(
+    place: Place,
+) -> None:
+    objects, step, lease = Silent(place.objects), Work(), timedelta(seconds=1)
+    hours = Hours(place, lease)
+    async with place.process(objects) as store:
+        work = store.workspace("work")
+        async with work.durable(lease=lease, timing=hours.timing()) as run:
+            running = asyncio.create_task(run.step("build", step))
+            await step.begun.wait()
+            objects.silent = True
+            await hours.beat(0.9)
+            with pytest.raises(LeaseLost, match="the store did not answer"):
+                await running
+            objects.silent = False
+    assert step.stopped
+
+
 async def test_a_store_that_comes_back_in_time_costs_nothing(place: Place, hours: Hours) -> None:
     objects, step = Unplugged(place.objects), Work()
     async with place.process(objects) as store:

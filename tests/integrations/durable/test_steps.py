@@ -7,6 +7,7 @@ import functools
 import pickle
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -136,6 +137,15 @@ async def test_a_codec_turns_results_into_json_and_back(work: Workspace) -> None
             assert point == Point(3, {"a": "b"})
             found = await run.step("set", lambda: {3, 1}, codec=Codec(sorted, frozenset))
             assert found == {1, 3}
+
+
+async def test_a_codec_that_does_not_fit_is_a_failure_that_may_be_put_right(
+    work: Workspace,
+) -> None:
+    async with work.durable() as run:
+        with pytest.raises(InvalidInput, match="its codec does not take the result: TypeError"):
+            await run.step("set", lambda: 3, codec=Codec(sorted, frozenset))
+        assert await run.step("set", lambda: {3}, codec=Codec(sorted, frozenset)) == {3}
 
 
 async def test_steps_run_side_by_side_and_a_repeated_name_is_the_same_step(
@@ -268,6 +278,13 @@ async def test_a_program_does_not_go_on_in_a_run_that_is_not_its_own(work: Works
         with pytest.raises(Conflict, match="run 1 of workspace 'work' has ended") as raised:
             await run.step("b", calls)
         assert raised.value.code == "other_run"
+        for wait in (
+            run.wait_for_approval("ok", "Go on?"),
+            run.sleep_for("rest", timedelta(minutes=1)),
+        ):
+            with pytest.raises(Conflict, match="has ended"):
+                await wait
+        assert await work.approvals.list() == ()
     assert len(calls.made) == 1
     async with work.durable() as run:
         await run.step("b", calls)
@@ -275,11 +292,13 @@ async def test_a_program_does_not_go_on_in_a_run_that_is_not_its_own(work: Works
 
 async def test_a_run_is_used_inside_of_its_block(work: Workspace) -> None:
     run = work.durable()
-    for _ in range(2):
+    for round_ in range(2):
         with pytest.raises(InvalidInput, match="not open"):
             await run.step("a", Calls())
+        with pytest.raises(InvalidInput, match="not open"):
+            await run.wait_for_approval("ok", "Go on?")
         async with run:
-            pass
+            await run.step(f"a{round_}", lambda: None)
 
 
 async def test_a_failure_for_good_is_told_at_every_replay(place: Place) -> None:

@@ -39,6 +39,7 @@ class Calls:
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False)
+            self._pool = None
 
     async def _in_thread(self, function: Callable[[], Any]) -> Any:
         if self._pool is None:

@@ -50,7 +50,7 @@ class Held:
         self._workspace = workspace
         self._step = started.step
         self._token = started.fencing_token
-        self._until = started.lease_until
+        self._until = started.lease_until or now()
         self._context = context
         self._lease = lease
         self._timing = timing
@@ -123,12 +123,16 @@ class Held:
         pause = every
         while True:
             await self._timing.sleep(pause)
+            left = (self._until - self._now()).total_seconds()
             try:
-                renewed = await self._workspace.start_step(
-                    self._step, lease=self._lease, fencing_token=self._token
-                )
+                async with asyncio.timeout(left if left > 0 else every):
+                    renewed = await self._workspace.start_step(
+                        self._step, lease=self._lease, fencing_token=self._token
+                    )
+            except TimeoutError:
+                return self._lost("could not be renewed in time: the store did not answer")
             except Unavailable as error:
-                if self._until is None or self._now() >= self._until:
+                if self._now() >= self._until:
                     return self._lost(f"could not be renewed in time: {error.message}")
                 pause = every / _BEATS
                 continue
@@ -138,7 +142,7 @@ class Held:
                 return self._lost(f"cannot be renewed: {error.message}")
             if renewed.decision is not Decision.RUN:
                 return self._lost("is over: somebody else has recorded the step as finished")
-            self._until, pause = renewed.lease_until, every
+            self._until, pause = renewed.lease_until or self._until, every
 
     def _lost(self, why: str) -> LeaseLost:
         return LeaseLost(

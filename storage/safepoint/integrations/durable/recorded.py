@@ -29,7 +29,15 @@ class Codec(Generic[T]):
 
         Raises InvalidInput when the result is not JSON.
         """
-        return decode_json(encode_json(self.encode(result), max_depth=max_depth))
+        try:
+            data = self.encode(result)
+        except Exception as error:  # the edge: a codec is somebody else's
+            raise InvalidInput(
+                f"its codec does not take the result: {error_text(error)}",
+                hint="Give the codec that fits the result.",
+                code="not_json",
+            ) from error
+        return decode_json(encode_json(data, max_depth=max_depth))
 
 
 def _as_it_is(value: Any) -> Any:

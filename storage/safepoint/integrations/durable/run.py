@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Token
 from datetime import datetime, timedelta
@@ -115,7 +116,8 @@ class DurableRun:
         traceback: TracebackType | None,
     ) -> None:
         if self._token is not None:
-            RUN.reset(self._token)
+            with contextlib.suppress(ValueError):  # left in another context than entered
+                RUN.reset(self._token)
         self._token = None
         self._calls.close()
 
@@ -216,6 +218,8 @@ class DurableRun:
             NotApproved: it was denied or withdrawn, or it expired.
             Suspended: there is no answer yet.
         """
+        self._check_open()
+        self._check_run((await self._handle.log.head()).document.run)
         waiting = self._waiting(max_wait)
         asked = await self.workspace.approvals.request(
             name,
@@ -275,21 +279,15 @@ class DurableRun:
 
     async def _start(self, name: str, input: JSON | Unset) -> Started:
         started = await self.workspace.start_step(name, input=input, lease=self._lease)
-        if started.run == self.number:
-            return started
-        if started.decision is Decision.RUN:
+        if started.run != self.number and started.decision is Decision.RUN:
             await self.workspace.mark_step_done(
                 name,
                 status="failed",
                 error="begun by a program of an earlier run, which did nothing",
                 fencing_token=started.fencing_token,
             )
-        raise Conflict(
-            f"run {self.number} of workspace {self.workspace.name!r} has ended: run "
-            f"{started.run} has begun",
-            hint="Start the program again if the new run is for it, too.",
-            code="other_run",
-        )
+        self._check_run(started.run)
+        return started
 
     async def _wait(self, waiting: Waiting, started: Started) -> None:
         name, until = started.step, started.wait_until
@@ -329,7 +327,9 @@ class DurableRun:
 
     async def _plan(self, name: str, when: datetime) -> None:
         """Have the step wake then, and leave all else that was planned of it as it is."""
-        entry = (await self._handle.log.head()).document.steps.get(name)
+        document = (await self._handle.log.head()).document
+        self._check_run(document.run)
+        entry = document.steps.get(name)
         after = () if entry is None else entry.after
         if entry is None or entry.wake_ms != millis(when, "when"):
             await self.workspace.plan_steps([PlannedStep(name, after=after, wake_at=when)])
@@ -342,18 +342,30 @@ class DurableRun:
         limit = self._max_wait if max_wait is None else max_wait
         return Waiting(self._timing, self._handle.clock, limit)
 
+    def _check_run(self, number: int) -> None:
+        if number != self.number:
+            raise Conflict(
+                f"run {self.number} of workspace {self.workspace.name!r} has ended: run "
+                f"{number} has begun",
+                hint="Start the program again if the new run is for it, too.",
+                code="other_run",
+            )
+
     def _check_caller(self, name: str) -> None:
         """Raises InvalidInput outside of the run, or for a step inside of itself."""
-        if self._token is None:
-            raise InvalidInput(
-                "the durable run is not open",
-                hint="Use it in `async with workspace.durable() as run:`.",
-                code="no_run",
-            )
+        self._check_open()
         outer = STEP.get()
         if outer is not None and outer.is_within(self, name):
             raise InvalidInput(
                 f"step {name!r} would wait for itself",
                 hint="Give the inner step a name of its own.",
                 code="step_within_itself",
+            )
+
+    def _check_open(self) -> None:
+        if self._token is None:
+            raise InvalidInput(
+                "the durable run is not open",
+                hint="Use it in `async with workspace.durable() as run:`.",
+                code="no_run",
             )
