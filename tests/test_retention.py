@@ -376,3 +376,19 @@ async def test_a_pruned_log_is_opened_in_two_rounds(full: Place) -> None:
         gets = [n for n, op in enumerate(counting.operations) if op.verb == "get"]
         assert lists == [0, 1]
         assert len(gets) <= 10
+
+
+async def test_versions_before_one_that_is_damaged_are_not_taken_for_old(place: Place) -> None:
+    async with place.process() as store:
+        work = store.workspace("work")
+        for number in range(1, 41):
+            await work.save({"n": number})
+            place.now += timedelta(hours=1)
+        day = RetentionPolicy(keep_within=timedelta(hours=24, minutes=30))
+        floor = (await work.retention.plan(day)).floor
+        assert floor == 17
+        for version in range(21, 41):
+            whole = await place.objects.get(log_key("work", version)) or b""
+            await place.objects.delete(log_key("work", version))
+            assert (await work.retention.plan(day)).floor <= floor
+            await place.objects.put(log_key("work", version), whole)

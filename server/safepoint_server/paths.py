@@ -62,8 +62,8 @@ class AllowedPaths:
             )
         roots = ", ".join(show_name(str(root)) for root in self.roots)
         return InvalidInput(
-            f"The path {show_name(text)} cannot be used: {why}. Those are: {roots}",
-            hint=f"Give an absolute path below one of them, or {_WAY_OUT}.",
+            f"The path {show_name(text)} cannot be used: {why}",
+            hint=f"Give an absolute path, without .., below {roots}; or {_WAY_OUT}.",
             code="path_not_allowed",
         )
 

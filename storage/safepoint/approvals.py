@@ -81,7 +81,8 @@ class Approvals:
             raise NotFound(
                 f"there is no approval {name!r} in run {document.run} of "
                 f"workspace {self._handle.name!r}",
-                hint=f"{closest(name, document.approvals)}Ask with request_approval.",
+                hint=f"{closest(name, document.approvals)}Ask with request_approval and a "
+                "question; `safepoint inbox` lists what is asked.",
                 code="approval_not_found",
             )
         now_ms = self._handle.now_ms()

@@ -355,7 +355,7 @@ class Artifacts:
         before: Document,
     ) -> Committed[ArtifactsReply]:
         """What was uploaded and certainly did not get into the table is removed at once."""
-        command = SaveArtifacts(new, folder, before.created_ms if before.exists else 0)
+        command = SaveArtifacts(new, folder, before.created_ms, before.run)
         try:
             done = await self._handle.commit(command)
         except OutcomeUnknown:

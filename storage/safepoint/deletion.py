@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from safepoint.errors import Conflict, Damaged, NotFound
 from safepoint.format.keys import (
+    artifacts_folder,
     encode_name,
     keys_folder,
     keys_key,
@@ -17,10 +18,9 @@ from safepoint.format.keys import (
     page_key,
     summary_key,
     version_of,
-    workspace_folder,
 )
 from safepoint.handle import Handle
-from safepoint.log.generations import put_next, remove_older
+from safepoint.log.generations import all_of, put_next, remove_older
 from safepoint.log.keys import Tombstone, tombstone_manifest
 from safepoint.log.log import Head, Log
 from safepoint.log.manifests import newest_keys
@@ -45,11 +45,14 @@ async def delete_workspace(handle: Handle) -> Deleted:
         await log.reload_keys()
     kept = await _spared(log, head, handle.now_ms())
     done = (await handle.commit(Delete())).head
+    # Listed before the keys go: what a workspace begun after that stores is not its.
+    files = await all_of(log.shared.objects, artifacts_folder(handle.name))
     at = datetime.fromtimestamp(handle.now_ms() / 1000, UTC).isoformat(timespec="seconds")
     again = await _destroy_keys(log, Tombstone(at, done.version, done.document.run))
     removed = await _remove_records(log, kept, done.version)
     if not again:
-        removed += await _remove_others(log)
+        segment = encode_name(handle.name)
+        removed += await _remove(log, [*files, summary_key(segment), page_key(segment)])
     left = len(await log.shared.objects.list(log_folder(handle.name), limit=_PAGE))
     return Deleted(handle.name, done.version, removed, max(0, left - 1))
 
@@ -103,15 +106,6 @@ async def _remove_records(log: Log, kept: int, last: int) -> int:
         removed += await _remove(log, [key for key in keys if version_of(key) < min(kept, last)])
         after = keys[-1]
     return removed
-
-
-async def _remove_others(log: Log) -> int:
-    folder, after, removed = f"{workspace_folder(log.name)}/", "", 0
-    while keys := await log.shared.objects.list(f"{folder}artifacts/", after=after, limit=_PAGE):
-        removed += await _remove(log, keys)
-        after = keys[-1]
-    segment = encode_name(log.name)
-    return removed + await _remove(log, [summary_key(segment), page_key(segment)])
 
 
 async def _remove(log: Log, keys: list[str]) -> int:

@@ -82,13 +82,14 @@ class Pruning:
         """The same, only if `at_least` versions go, and at most `most` objects of those that can
         be removed, newest first. What is left is found by the next call."""
         head = await self._existing()
+        files = bool(head.artifacts)
         if not policy.keeps_everything:
             command = await self._command(head, policy, at_least=at_least)
             if command.floor > head.floor:
                 head = (await self.committer.commit(command, self.actor)).head.document
         objects = await self._removable(head, most=most)
         await self._remove(objects.keys, lambda done, total: None)
-        if head.artifacts:
+        if files:
             await sweep_artifacts(self.log)
             await sweep_uploads(self.log)
 
@@ -112,7 +113,8 @@ class Pruning:
         floors: list[int] = []
         if policy.keep_within is not None:
             since_ms = self.now_ms() - policy.keep_within // _MS
-            floors.append(min(head.version, await self._first_after(since_ms, low, head)))
+            first = await self._first_after(since_ms, low, head, missing_ms=self.now_ms())
+            floors.append(min(head.version, first))
         if policy.keep_last is not None:
             floors.append(await self._oldest_of(policy.keep_last, low, head))
         floor = min(floors, default=low)
@@ -149,27 +151,29 @@ class Pruning:
                 return entry.version
         return low
 
-    async def _first_after(self, since_ms: int, low: int, head: Document) -> int:
+    async def _first_after(
+        self, since_ms: int, low: int, head: Document, *, missing_ms: int = 0
+    ) -> int:
         """The first version from `low` on that was committed after `since_ms`, or the one after
-        the head. Times ascend but for clocks that differ; what was removed was old."""
+        the head. Times ascend but for clocks that differ. `missing_ms` is taken for the time of a
+        record that is not there: what pruning removed was old, what is lost may not be."""
         if head.updated_ms <= since_ms:
             return head.version + 1
         high = head.version
         while low < high:
             middle = (low + high) // 2
-            at_ms = await self._time_of(middle)
-            if at_ms is None or at_ms <= since_ms:
+            if await self._time_of(middle, missing_ms) <= since_ms:
                 low = middle + 1
             else:
                 high = middle
         return low
 
-    async def _time_of(self, version: int) -> int | None:
-        """When a version was committed; None if its record is not there any more."""
+    async def _time_of(self, version: int, missing_ms: int) -> int:
+        """When a version was committed."""
         data = await self.log.shared.objects.get(log_key(self.log.name, version))
         codec = self.log.codec
         if data is None or codec is None:
-            return None
+            return missing_ms
         try:
             return (await off_loop(len(data), codec.open, version, data)).at_ms
         except Damaged:

@@ -8,9 +8,22 @@ from typing import Any
 import pytest
 from tests.log.desk import Desk
 
+from safepoint.format.versions import NO_VERSIONS
 from safepoint.log.due import due_at, reasons
-from safepoint.log.transitions import Ask, Decide, Mark, PlanSteps, Save, Start, StateChange
-from safepoint.model import PlannedStep, Verdict
+from safepoint.log.transitions import (
+    Ask,
+    Command,
+    Decide,
+    Mark,
+    PlanSteps,
+    RecordFork,
+    Save,
+    Start,
+    StateChange,
+)
+from safepoint.log.transitions.retention import Pin, Prune, SetRetention
+from safepoint.log.transitions.rotate import Rotate
+from safepoint.model import PlannedStep, RetentionPolicy, Verdict
 
 HOUR = timedelta(hours=1)
 
@@ -89,6 +102,36 @@ def test_a_decision_is_news_until_something_else_is_committed(verdict: str) -> N
         desk.turn_clock(seconds=1)
         desk(Decide(name, Verdict(verdict)))
     assert due(desk) == ["decided one", "decided two"]
+    save(desk)
+    assert due(desk) == []
+
+
+UPKEEP: list[Command[Any]] = [
+    Rotate(key=2, store_key=0),
+    SetRetention(RetentionPolicy(keep_last=3)),
+    Pin(1),
+    RecordFork("w-b", version=1, at_ms=0),
+    Prune(floor=2, lasting=NO_VERSIONS, policy="keep last 1"),
+    Decide("other", Verdict.APPROVE),
+]
+
+
+@pytest.mark.parametrize("command", UPKEEP, ids=lambda command: type(command).__name__)
+def test_what_is_due_stays_so_whatever_upkeep_or_decision_is_committed(
+    command: Command[Any],
+) -> None:
+    desk = Desk()
+    save(desk)
+    save(desk)
+    for name, expires in (("late", HOUR), ("other", None), ("news", None)):
+        desk(Ask(name, "May I?", expires=expires))
+    desk(Decide("news", Verdict.APPROVE))
+    desk.turn_clock(hours=1)
+    assert due(desk) == ["decided news", "expired late"]
+    before = desk.document.version
+    desk(command)
+    assert desk.document.version == before + 1
+    assert {"decided news", "expired late"} <= set(due(desk))
     save(desk)
     assert due(desk) == []
 

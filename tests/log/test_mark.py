@@ -147,6 +147,14 @@ def test_a_report_of_an_attempt_that_was_replaced_is_refused() -> None:
     assert caught.value.code == "stale_token"
 
 
+def test_a_token_for_a_step_that_never_started_is_refused_as_that() -> None:
+    desk, token = started()
+    with pytest.raises(Conflict, match="'send', which was never started") as caught:
+        desk(Mark("send", fencing_token=token))
+    assert caught.value.code == "stale_token"
+    assert caught.value.hint.startswith("Call start_step first")
+
+
 def test_a_planned_step_may_be_marked_without_being_started() -> None:
     desk, _ = started()
     assert desk(Mark("send", "skipped")).attempt == 0

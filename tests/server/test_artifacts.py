@@ -112,6 +112,28 @@ async def test_a_name_that_ends_in_a_slash_lists_what_is_below(agent: Agent) -> 
     assert (len(found), found) == (33, sorted(found))
 
 
+async def test_a_listing_goes_on_past_a_thousand_names(agent_on: Any, tmp_path: Path) -> None:
+    for n in range(1030):
+        (tmp_path / f"{n:04}").write_bytes(b"")
+    async with Store.open("memory://") as store, agent_on(store) as agent:
+        await store.workspace("w").artifacts.save_folder("many", tmp_path)
+        found, start = [], 0
+        while start is not None:
+            page = await agent.call("load_artifact", workspace="w", name="many/", start=start)
+            found += page["names"]
+            start = page.get("next_start")
+    assert found == [f"many/{n:04}" for n in range(1030)]
+
+
+async def test_the_name_of_a_folder_is_told_to_be_one(agent: Agent) -> None:
+    for name in ("site/a", "site/b"):
+        await agent.call("save_artifact", workspace="w", name=name, text="x")
+    told = await agent.refused("load_artifact", workspace="w", name="site")
+    assert "a folder of 2 files: load_artifact with the name 'site/' lists them" in told
+    told = await agent.refused("load_artifact", workspace="w", name="sites")
+    assert "with the name / (or `safepoint artifacts list`) lists all" in told
+
+
 async def test_revisions_and_versions_are_loaded(agent: Agent) -> None:
     for text in ("one", "two"):
         await agent.call("save_artifact", workspace="w", name="a", text=text)
@@ -204,8 +226,9 @@ async def test_nothing_outside_the_allowed_folder_is_read_or_written(
         "allowed",
         "secret",
     ]
-    told = await near.refused("load_artifact", workspace="w", name="a", path="/etc/x")
-    assert str(root) in told
+    for path in ("/etc/x", f"{root}/../x"):
+        told = await near.refused("load_artifact", workspace="w", name="a", path=path)
+        assert f"without .., below '{root}'" in told
     assert "[path_not_allowed]" in told
 
 

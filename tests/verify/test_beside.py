@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.place import Place
 from tests.verify.broken import NAME, everything, record
 
-from safepoint import Damaged, RetentionPolicy
+from safepoint import Conflict, Damaged, RetentionPolicy
 from safepoint.format.keys import artifacts_folder, keys_folder, keys_key
 from safepoint.objects.memory import MemoryObjects
 from safepoint.testing.faults import GatedObjects
@@ -226,3 +227,76 @@ async def test_the_keys_of_a_workspace_that_has_none_any_more_cannot_be_made_up(
         assert "no keys" in problem.detail
         with pytest.raises(Damaged, match="no key of it opens"):
             await store.workspace(NAME).repair()
+
+
+async def test_what_is_kept_of_a_block_whose_last_version_is_lost_is_listed(place: Place) -> None:
+    """256 is a delta of 255. The index of the block is then in the newest version that was kept."""
+    async with place.process() as store:
+        for number in range(1, 781):
+            label = "kept" if number in (200, 230) else None
+            await store.workspace(NAME).save({"n": number}, label=label)
+        await place.objects.put(record(255), b"broken")
+    async with place.process() as store:
+        work = store.workspace(NAME)
+        await work.repair()
+        place.now += timedelta(days=3)
+        await work.save({"n": 781})
+        await work.retention.prune(RetentionPolicy(keep_last=1))
+        assert await place.objects.get(record(254)) is None
+        found = (await work.checkpoints(limit=10)).items
+        assert [one.version for one in found] == [781, 230, 200]
+
+
+async def test_a_version_that_is_committed_while_the_next_is_restored_stays_readable(
+    place: Place,
+) -> None:
+    """Whoever knows the lost ones in memory goes on; deltas begin anew after a repair only."""
+    gated = GatedObjects(place.objects)
+    async with place.process() as warm, place.process(gated) as store:
+        work = warm.workspace(NAME)
+        for number in range(1, 8):
+            await work.save({"n": number})
+        whole = await place.objects.get(record(7)) or b""
+        await place.objects.put(record(7), b"broken")
+        gate = gated.hold("put", record(8))
+        repairing = asyncio.create_task(store.workspace(NAME).repair())
+        await gate.reached.wait()
+        assert (await work.save({"n": "on"})).version == 8
+        gate.open()
+        repaired = await repairing
+        assert (repaired.restored, repaired.version) == (6, 9)
+        assert repaired.lost == ((7, 8),)
+    assert await place.objects.get("damaged/000001/" + record(7)) == b"broken"
+    await place.objects.put(record(7), whole)
+    async with place.process() as store:
+        assert (await store.workspace(NAME).load(version=8)).state == {"n": "on"}
+        assert (await store.workspace(NAME).load()).state == {"n": 6}
+
+
+@pytest.mark.parametrize("resealed", [False, True])
+@pytest.mark.parametrize("own", [0, 1, 3])
+async def test_a_copy_that_went_its_own_way_is_not_told_of_the_repair(
+    place: Place, resealed: bool, own: int
+) -> None:
+    """Its versions after the cut are deltas of what the source has lost."""
+    copied = MemoryObjects()
+    async with place.process() as store, AsyncExitStack() as stack:
+        for number in range(1, 8):
+            await store.workspace(NAME).save({"n": number})
+        if resealed:
+            there = await stack.enter_async_context(place.process(copied))
+            await copy_workspaces(store, there, [NAME])
+        else:
+            await copy_store(store, copied)
+        await place.objects.put(record(7), b"broken")
+    async with place.process() as store, place.process(copied) as there:
+        await store.workspace(NAME).repair()
+        for number in range(own):
+            await there.workspace(NAME).save({"own": number})
+        with pytest.raises(Conflict) as caught:
+            await (copy_workspaces(store, there, [NAME]) if resealed else copy_store(store, copied))
+        assert caught.value.code == "history_differs"
+        assert (await there.workspace(NAME).save({"own": "more"})).version == 8 + own
+    async with place.process(copied) as there:
+        assert (await there.workspace(NAME).load()).state == {"own": "more"}
+        assert (await there.verify()).ok

@@ -234,15 +234,20 @@ async def load_artifact(args: LoadArtifactArguments, call: Call) -> LoadArtifact
 
 async def _listed(artifacts: Artifacts, args: LoadArtifactArguments) -> LoadArtifactReply:
     """The names below `name`, those after number `start`; as many as fit."""
-    page = await artifacts.list(args.name.removeprefix("/"), version=args.version, limit=MAX_LISTED)
-    start, room = args.start or 0, PART_BYTES
+    start, room = max(args.start or 0, 0), PART_BYTES
     names: list[str] = []
-    for info in page.items[start:]:
-        room -= len(info.name.encode()) + 4
-        if room < 0:
-            break
-        names.append(info.name)
-    more = start + len(names) < len(page.items)
+    seen, cursor, more = 0, None, True
+    while more and room >= 0:
+        page = await artifacts.list(
+            args.name.removeprefix("/"), version=args.version, limit=MAX_LISTED, cursor=cursor
+        )
+        for info in page.items[max(start - seen, 0) :]:
+            room -= len(info.name.encode()) + 4
+            if room < 0:
+                break
+            names.append(info.name)
+        seen, cursor = seen + len(page.items), page.next_cursor
+        more = room < 0 or cursor is not None
     return LoadArtifactReply(
         name=args.name, names=names, next_start=start + len(names) if more else None
     )

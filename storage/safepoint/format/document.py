@@ -68,7 +68,8 @@ class Document:
     `checkpoints` is the index of this version's own block only; `latest` is the newest checkpoint
     of all. `state_sha256` is that of the state region, empty while there is none. `artifacts` has
     all revisions of each name, oldest first. Versions below `floor` were pruned unless the region
-    `kept` names them. A `deleted` workspace has nothing but its version.
+    `kept` names them. A `deleted` workspace has nothing but its version. `worked` is the newest
+    version in which work was done when that is not this one, but a decision or upkeep.
     """
 
     version: int = 0
@@ -98,6 +99,8 @@ class Document:
     pruned_by: str | None = None
     deleted: bool = False
     repaired: RepairEntry | None = None
+    worked: int = 0
+    worked_ms: int = 0
     regions: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING, repr=False)
 
     def __post_init__(self) -> None:

@@ -1,13 +1,15 @@
 """When somebody should take up a workspace again, and why: known from its document alone.
 
-Each reason holds from its moment on until another commit, so the earliest tells whether the
+Each reason holds from its moment on until another commit of work, so the earliest tells whether the
 workspace is due at any time, without looking at it again.
 
 running step                            interrupted, when its lease ends
 failed step that may be tried again     retry, at its time, or from its failure on
 planned for a time, or for approvals    step, when the time has come and all approvals are given
-approval decided                        decided, unless something but decisions was committed since
-approval pending                        expired or reminder, unless something was committed since
+approval decided                        decided, unless work was done since
+approval pending                        expired or reminder, unless work was done since
+
+Decisions and upkeep (pruning, pins, new keys) are no work: nobody has taken anything up by them.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from safepoint.log.progress import missing
 from safepoint.model import Due
 
 __all__ = ["Reason", "due_at", "reasons"]
+
+
+DECIDED = frozenset({"approved", "denied", "answered"})
 
 
 class Reason(NamedTuple):
@@ -62,19 +67,13 @@ def _steps(document: Document) -> Iterator[Reason]:
 def _approvals(document: Document) -> Iterator[Reason]:
     if not document.approvals:
         return
-    decided = {
-        entry.decided_version: name
-        for name, entry in document.approvals.items()
-        if entry.status in ("approved", "denied", "answered")
-    }
-    version = document.version
-    while version in decided:
-        name = decided[version]
-        yield Reason(document.approvals[name].decided_ms or 0, "decided", name)
-        version -= 1
+    worked = document.worked or document.version
+    worked_ms = document.worked_ms if document.worked else document.updated_ms
     for name, entry in document.approvals.items():
         if entry.status == "pending":
-            if (entry.expires_ms or 0) > document.updated_ms:
+            if (entry.expires_ms or 0) > worked_ms:
                 yield Reason(entry.expires_ms or 0, "expired", name)
-            if (entry.wake_ms or 0) > document.updated_ms:
+            if (entry.wake_ms or 0) > worked_ms:
                 yield Reason(entry.wake_ms or 0, "reminder", name)
+        elif entry.status in DECIDED and (entry.decided_version or 0) > worked:
+            yield Reason(entry.decided_ms or 0, "decided", name)

@@ -6,7 +6,7 @@ from safepoint.errors import Damaged
 from safepoint.format.document import Document
 from safepoint.format.entries import CheckpointEntry
 from safepoint.format.keys import first_of_block, last_of_block
-from safepoint.format.versions import kept_of
+from safepoint.format.versions import Versions, existing, kept_of
 from safepoint.log.log import Log
 from safepoint.log.lost import LOST_VERSION
 
@@ -27,16 +27,17 @@ async def checkpoints_of_block(log: Log, block: int, head: Document) -> tuple[Ch
             return ()  # pruned meanwhile
         if error.code != LOST_VERSION:
             raise
-        document = await _newest_left(log, max(first, log.first), last)
+        left = existing(newer, log.first).between(max(first, log.first), last - 1)
+        document = await _newest_left(log, left)
     return tuple(
         one for one in document.checkpoints if one.version >= head.floor or one.version in kept
     )
 
 
-async def _newest_left(log: Log, first: int, last: int) -> Document:
-    """The newest version of a block that a repair has left: what came after it is lost, so that it
-    has all that there is."""
-    for version in range(last - 1, first - 1, -1):
+async def _newest_left(log: Log, left: Versions) -> Document:
+    """The newest of the versions of a block that a repair has `left`: what came after it is lost,
+    so that it has all that there is."""
+    for version in reversed(left):
         try:
             return await log.rebuilt(version)
         except Damaged as error:

@@ -135,6 +135,25 @@ class LogCopy:
         self._meter.add(self._version - len(wanted))
         await self._count()
 
+    async def check_cuts(self, target_version: int, known: tuple[int, ...]) -> None:
+        """To be called before the target, which knows these cuts, is told of those of the source:
+        what it wrote itself after one that is new to it would not open any more.
+
+        Raises Conflict unless the target's newest version is from before them, and the source's.
+        """
+        new = set(self._from.cuts) - set(known)
+        if not new or not target_version:
+            return
+        if target_version >= min(new):
+            raise self._differs(min(new))
+        ((ours,), (theirs,)) = await asyncio.gather(
+            self._fetch(self._source, [target_version]), self._fetch(self._target, [target_version])
+        )
+        if ours is None or theirs is None:
+            raise self._cannot_compare(target_version)
+        record = await off_loop(len(ours), open_any, self._from, target_version, ours)
+        await self._same(record, ours, theirs, None)
+
     async def _fetch(self, objects: ObjectStore, versions: Iterable[int]) -> list[bytes | None]:
         keys = [log_key(self._name, version) for version in versions]
         return list(await asyncio.gather(*(objects.get(key) for key in keys)))
@@ -227,14 +246,7 @@ class LogCopy:
                 and opened.document_digest == record.document_digest
             )
         if not same:
-            raise Conflict(
-                f"workspace {self._name!r} has another version {record.version} in "
-                f"{self._target.url} than in {self._source.url}: both have gone their own way; "
-                "nothing was overwritten",
-                hint="`safepoint history` shows both. To keep both, export this one and import it "
-                "under another name.",
-                code="history_differs",
-            )
+            raise self._differs(record.version)
 
     async def _count(self) -> None:
         """Raises Damaged unless the target lists every version that was copied."""
@@ -249,6 +261,15 @@ class LogCopy:
                 hint="Something else deletes there, or the place does not list what it holds.",
                 code="missing_record",
             )
+
+    def _differs(self, version: int) -> Conflict:
+        return Conflict(
+            f"workspace {self._name!r} has another version {version} in {self._target.url} than "
+            f"in {self._source.url}: both have gone their own way; nothing was overwritten",
+            hint="`safepoint history` shows both. To keep both, export this one and import it "
+            "under another name.",
+            code="history_differs",
+        )
 
     def _cannot_compare(self, version: int) -> Conflict:
         return Conflict(

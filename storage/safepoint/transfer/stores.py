@@ -19,12 +19,13 @@ from safepoint.format.keys import (
     encode_name,
     generation_of,
     keys_key,
+    log_folder,
     page_key,
     summary_key,
     workspace_folder,
 )
 from safepoint.log.cache import DocumentCache
-from safepoint.log.log import Log, Shared
+from safepoint.log.log import Log, Shared, newest_version
 from safepoint.log.manifests import Newest, newest_keys
 from safepoint.log.seen import SeenHeads
 from safepoint.manifest import read_manifest
@@ -152,7 +153,7 @@ async def _copy_workspace(
     source: Shared, target: Shared, found: Found, meter: Meter
 ) -> CopiedWorkspace:
     name = found.name
-    await _copy_keys(source, target, name)
+    await _copy_keys(source, target, found)
     await _copy_others(source.objects, target.objects, name)
     log = Log(name, target)
     before = (await log.head()).version
@@ -183,8 +184,9 @@ async def _copy_workspace(
     )
 
 
-async def _copy_keys(source: Shared, target: Shared, name: str) -> None:
+async def _copy_keys(source: Shared, target: Shared, found: Found) -> None:
     """The newest workspace manifest, which holds all of the workspace's data keys."""
+    name = found.name
     ours = await _newest_keys(source, name)
     keys = ours.keys
     if keys is None:
@@ -207,6 +209,10 @@ async def _copy_keys(source: Shared, target: Shared, name: str) -> None:
                 hint="Copy to an empty place.",
                 code="history_differs",
             )
+        if found.codec is not None:
+            check = LogCopy(found, source.objects, target, found.codec, Meter(0, None))
+            version = await newest_version(target.objects, log_folder(name))
+            await check.check_cuts(version, there.cuts)
     if await put_new(target.objects, keys_key(name, keys.generation), ours.data) != ours.data:
         raise Conflict(
             f"the keys of workspace {name!r} in {target.objects.url} were changed just now",

@@ -70,7 +70,10 @@ async def is_newer(source: Shared, found: Found) -> bool:
 async def _copy(source: Shared, target: Shared, found: Found, meter: Meter) -> CopiedWorkspace:
     log = Log(found.name, target)
     before = (await log.head()).version
-    codec = await _with_cuts(log, found, log.codec or await _make_keys(log, found))
+    codec = log.codec or await _make_keys(log, found)
+    check = LogCopy(found, source.objects, target, codec, Meter(0, None))
+    await check.check_cuts(before, codec.cuts)
+    codec = await _with_cuts(log, found, codec)
     files = artifact_copy(found, source.objects, target.objects, codec, meter)
     artifacts, artifact_bytes = await files.run() if before <= found.version else (0, 0)
     copy = LogCopy(found, source.objects, target, codec, meter)

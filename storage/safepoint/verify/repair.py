@@ -3,8 +3,8 @@
 In this order, so that a repair which stops anywhere is finished by a repeat:
   1. numbers that were seen and are gone are taken, lowest first
   2. damaged objects are copied to `damaged/`
-  3. if what new versions would be deltas of is lost, a manifest says where deltas begin anew
-  4. the restored version is put, if absent, under the next number
+  3. the restored version is put, if absent, under the next number
+  4. if what new versions would be deltas of is lost, a manifest says that deltas begin anew there
   5. in the place of each lost record comes an object that says so
 Whoever commits meanwhile wins: the repair looks again, and goes by what it finds then.
 """
@@ -12,17 +12,20 @@ Whoever commits meanwhile wins: the repair looks again, and goes by what it find
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from safepoint.errors import Conflict, Damaged, Unavailable, Unsupported
-from safepoint.format.keys import log_key
+from safepoint.format.keys import log_folder, log_key
 from safepoint.format.record import NO_PREVIOUS
 from safepoint.format.versions import Versions
 from safepoint.log.codec import Codec
 from safepoint.log.generations import put_ours
+from safepoint.log.log import newest_version
 from safepoint.log.lost import LOST, REPAIR, open_lost, seal_lost
+from safepoint.log.manifests import newest_keys
 from safepoint.log.shared import Shared
 from safepoint.model import Actor, Limits, Problem, RepairReport
 from safepoint.verify.aside import keep_aside, replace_object
@@ -86,6 +89,7 @@ class Repair:
             Conflict: others kept writing.
         """
         for _ in range(_ATTEMPTS):
+            await self._finish()
             plan = await self._plan()
             if plan is None:
                 return RepairReport(self.name)
@@ -203,11 +207,9 @@ class Repair:
         objects, version = self.shared.objects, plan.version
         codec = plan.found.reader.codec
         unusable = plan.found.checked.unusable | frozenset(plan.fill)
-        if not unusable.isdisjoint(codec.chain(version)):
-            cut = await cut_keys(self.shared, self.name, version)
-            if cut is None:
-                return False
-            codec = codec_of(self.shared, cut)
+        cut = not unusable.isdisjoint(codec.chain(version))
+        if cut:
+            codec = replace(codec, cuts=(*codec.cuts, version))
         before = await objects.get(log_key(self.name, version - 1))
         previous = NO_PREVIOUS if before is None else hashlib.sha256(before).digest()
         encoded = None
@@ -227,8 +229,35 @@ class Repair:
         )  # fmt: skip
         if not await put_ours(objects, sealed.key, sealed.data):
             return False
+        if cut:
+            await self._cut(version)
         self.shared.seen.note(self.name, version)
         return True
+
+    async def _cut(self, version: int) -> None:
+        """Said only once the version is there: another's under this number may be a delta."""
+        for _ in range(_ATTEMPTS):
+            if await cut_keys(self.shared, self.name, version) is not None:
+                return
+        raise Conflict(
+            f"the keys of workspace {self.name!r} are changed all the time",
+            hint="End whatever rotates them, and run the repair again.",
+        )
+
+    async def _finish(self) -> None:
+        """A repair that stopped after it had put a version that is no delta: say so now."""
+        objects = self.shared.objects
+        version = await newest_version(objects, log_folder(self.name))
+        data = await objects.get(log_key(self.name, version)) if version else None
+        with contextlib.suppress(Damaged, Unsupported):  # that is for the check to tell
+            newest = await newest_keys(objects, self.shared.keys, self.name, begun=None)
+            if data is None or newest.keys is None or newest.keys.deleted is not None:
+                return
+            codec = codec_of(self.shared, newest.keys)
+            whole = replace(codec, cuts=(*codec.cuts, version))
+            if codec.base(version) is None or whole.open(version, data).event["kind"] != REPAIR:
+                return
+            await self._cut(version)
 
     async def _give_up(
         self, plan: _Plan, version: int, before: bytes | None, place: str | None

@@ -11,6 +11,7 @@ from safepoint.format.entries import ApprovalEntry, RepairEntry, StepEntry
 from safepoint.format.keys import block_of
 from safepoint.format.record import Record
 from safepoint.log.progress import FINISHED
+from safepoint.log.transitions.base import upkeep
 from safepoint.model import Actor
 
 __all__ = ["Known", "known_of", "restored"]
@@ -68,6 +69,7 @@ def restored(
         steps=_steps(intact.steps, known, version),
         approvals=_approvals(intact.approvals, actor),
         repaired=repaired,
+        **upkeep(intact),
     )
 
 

@@ -123,11 +123,13 @@ class ArtifactsReply:
 @dataclass(frozen=True, slots=True)
 class SaveArtifacts:
     """All of them in one commit. With `folder`, a prefix that ends in `/`, other artifacts of that
-    prefix are removed in it. `created_ms` is that of the workspace when the upload began."""
+    prefix are removed in it. `created_ms` and `run` are those of the workspace when the upload
+    began; where there was none then, `run` is the one that it was to begin with."""
 
     new: tuple[NewArtifact, ...]
     folder: str | None = None
     created_ms: int = 0
+    run: int | None = None
 
     def __call__(self, document: Document, context: Context) -> Outcome[ArtifactsReply]:
         self._check(document, context)
@@ -177,7 +179,7 @@ class SaveArtifacts:
             for new in self.new
             if new.uploaded_ms is not None and context.now_ms - new.uploaded_ms > UPLOAD_FRESH_MS
         ]
-        if late or (self.created_ms and document.created_ms != self.created_ms):
+        if late or not self._is_for(document):
             raise Conflict(
                 "the upload is too old to be used: it was done long ago"
                 if late
@@ -185,6 +187,14 @@ class SaveArtifacts:
                 hint="Save it again.",
                 code="upload_expired",
             )
+
+    def _is_for(self, document: Document) -> bool:
+        """Whether it still is the workspace that the objects were sealed for. The runs of one that
+        takes the place of a deleted one go on from there."""
+        if self.created_ms:
+            return document.created_ms == self.created_ms
+        began = document.runs[0].run if document.runs else document.run
+        return self.run in (None, began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +215,20 @@ class RemoveArtifact:
 
 
 def no_artifact(document: Document, workspace: str, name: str) -> NotFound:
-    """The error that names the closest names there are."""
+    """The error that names the closest names there are, or says that it is a folder's."""
+    under = f"{name.removesuffix('/')}/"
+    below = sum(
+        other.startswith(under) and current(revisions) is not None
+        for other, revisions in document.artifacts.items()
+    )
+    meant = (
+        f"It is a folder of {below:,} files: load_artifact with the name {under!r} lists them. "
+        if below
+        else closest(name, document.artifacts)
+    )
     return NotFound(
         f"workspace {workspace!r} has no artifact {name!r}",
-        hint=f"{closest(name, document.artifacts)}`safepoint artifacts list` shows them all.",
+        hint=f"{meant}load_artifact with the name / (or `safepoint artifacts list`) lists all.",
         code="artifact_not_found",
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Generic, Protocol, TypeVar
 
-from safepoint.errors import InvalidInput, LimitExceeded
+from safepoint.errors import InvalidInput, LimitExceeded, NotFound
 from safepoint.format.document import STATE, Document
 from safepoint.format.entries import CheckpointEntry
 from safepoint.format.jsontext import decode_json, encode_json
@@ -23,10 +23,12 @@ __all__ = [
     "Outcome",
     "StateChange",
     "advance",
-    "checkpoint",
+    "check_exists",
     "check_text",
+    "checkpoint",
     "closest",
     "fingerprint",
+    "upkeep",
     "when",
 ]
 
@@ -99,8 +101,16 @@ class StateChange:
 NO_CHANGE = StateChange()
 
 
+def upkeep(document: Document) -> dict[str, Any]:
+    """Changes of a commit that is no work on the task: a person's decision, or housekeeping such
+    as pruning. Nobody has thereby taken up what was due before."""
+    worked_ms = document.worked_ms if document.worked else document.updated_ms
+    return {"worked": document.worked or document.version, "worked_ms": worked_ms}
+
+
 def advance(document: Document, context: Context, **changes: Any) -> Document:
     """The next version: the document with `changes`; a new block begins with an empty index."""
+    worked = {"worked": changes.pop("worked", 0), "worked_ms": changes.pop("worked_ms", 0)}
     begins_block = index_in_block(context.version) == 0
     return replace(
         document,
@@ -110,6 +120,7 @@ def advance(document: Document, context: Context, **changes: Any) -> Document:
         checkpoints=() if begins_block else document.checkpoints,
         run_first=context.version if document.deleted else document.run_first,
         deleted=False,
+        **worked,
         **changes,
     )
 
@@ -146,6 +157,17 @@ def fingerprint(*parts: object) -> str:
         data = part if isinstance(part, bytes) else repr(part).encode()
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()[:32]
+
+
+def check_exists(document: Document, context: Context) -> None:
+    """For commands that begin no workspace: it may have been deleted since they were made."""
+    if not document.exists:
+        gone = ": it was deleted" if document.version else ""
+        raise NotFound(
+            f"there is no workspace {context.workspace!r} in this store{gone}",
+            hint="It begins with its first save_checkpoint, plan_steps or start_step.",
+            code="workspace_not_found",
+        )
 
 
 def check_text(value: str | None, what: str, *, limit: int, unit: str = "bytes") -> None:

@@ -12,7 +12,14 @@ from safepoint.format.jsontext import decode_json
 from safepoint.log.answers import check_answer
 from safepoint.log.approvals import GIVEN, approval_of, approval_status, digest_of
 from safepoint.log.moments import when
-from safepoint.log.transitions.base import Context, Outcome, advance, check_text, closest
+from safepoint.log.transitions.base import (
+    Context,
+    Outcome,
+    advance,
+    check_text,
+    closest,
+    upkeep,
+)
 from safepoint.model import ApprovalStatus, Decided, Verdict
 
 __all__ = ["Consume", "Decide", "Withdraw"]
@@ -65,7 +72,7 @@ class Decide:
             answer=None if self.answer is None else self.answer.decode(),
         )
         event = {"kind": self.verdict.value, "approval": self.name, "channel": self.channel or None}
-        return _changed(document, context, self.name, entry, event)
+        return _changed(document, context, self.name, entry, event, **upkeep(document))
 
     def _repeats(self, entry: ApprovalEntry, context: Context) -> bool:
         by = entry.decided_by
@@ -225,9 +232,15 @@ def _digest(document: Document, context: Context, name: str, entry: ApprovalEntr
 
 
 def _changed(
-    document: Document, context: Context, name: str, entry: ApprovalEntry, event: dict[str, Any]
+    document: Document,
+    context: Context,
+    name: str,
+    entry: ApprovalEntry,
+    event: dict[str, Any],
+    **changes: int,
 ) -> Outcome[Decided]:
-    new = advance(document, context, approvals={**document.approvals, name: entry})
+    approvals = {**document.approvals, name: entry}
+    new = advance(document, context, approvals=approvals, **changes)
     approval = approval_of(context.workspace, new, name, context.now_ms)
     return Outcome(Decided(approval, new.version), new, event)
 

@@ -14,7 +14,14 @@ from safepoint.format.document import STATE, Document, result_region
 from safepoint.format.entries import ArtifactEntry, ForkEntry, OriginEntry, StepEntry
 from safepoint.log.progress import FINISHED
 from safepoint.log.transitions.artifact import UPLOAD_FRESH_MS, NewArtifact
-from safepoint.log.transitions.base import Context, Outcome, advance, check_text, checkpoint
+from safepoint.log.transitions.base import (
+    Context,
+    Outcome,
+    advance,
+    check_text,
+    checkpoint,
+    upkeep,
+)
 from safepoint.log.transitions.stepback import steps_back
 
 __all__ = ["BeginFork", "RecordFork", "forked_steps"]
@@ -137,7 +144,8 @@ def _revision(file: NewArtifact, context: Context) -> ArtifactEntry:
 
 @dataclass(frozen=True, slots=True)
 class RecordFork:
-    """The entry in the origin. The newest 256 are kept; the reply is nothing."""
+    """The entry in the origin, unless that was deleted. The newest 256 are kept; the reply is
+    nothing."""
 
     fork: str
     version: int
@@ -146,8 +154,8 @@ class RecordFork:
 
     def __call__(self, document: Document, context: Context) -> Outcome[None]:
         entry = ForkEntry(self.fork, self.version, self.at_ms)
-        if entry in document.forks:
+        if not document.exists or entry in document.forks:
             return Outcome(None)
         event = {"kind": "forked", "to": self.fork, "version": self.version, "reason": self.reason}
         forks = (*document.forks, entry)[-KEPT_FORKS:]
-        return Outcome(None, advance(document, context, forks=forks), event)
+        return Outcome(None, advance(document, context, forks=forks, **upkeep(document)), event)

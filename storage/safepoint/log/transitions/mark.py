@@ -130,10 +130,13 @@ class Mark:
             )
         if self.fencing_token is not None and self.fencing_token != entry.token:
             raise Conflict(
-                f"fencing token {self.fencing_token} does not hold step {self.step!r} any more; "
-                "nothing was recorded",
+                f"fencing token {self.fencing_token} does not hold step {self.step!r}"
+                f"{' any more' if entry.attempts else ', which was never started'}; nothing was "
+                "recorded",
                 hint="Another attempt took over. Call start_step without a token to learn how "
-                "the step stands.",
+                "the step stands."
+                if entry.attempts
+                else "Call start_step first: it says whether to run it, and gives the token.",
                 code="stale_token",
             )
         leased = entry.status == "running" and (entry.lease_ms or 0) > context.now_ms

@@ -12,7 +12,7 @@ from safepoint.format.entries import RetentionEntry
 from safepoint.format.versions import Versions, is_pruned, with_kept
 from safepoint.log.keeping import Keeping, keep
 from safepoint.log.pruned import pruned_error
-from safepoint.log.transitions.base import Context, Outcome, advance
+from safepoint.log.transitions.base import Context, Outcome, advance, check_exists, upkeep
 from safepoint.model import RetentionPolicy
 
 __all__ = ["Pin", "Prune", "SetRetention", "Unpin", "check_policy", "policy_of"]
@@ -54,7 +54,7 @@ class SetRetention:
     policy: RetentionPolicy | None
 
     def __call__(self, document: Document, context: Context) -> Outcome[None]:
-        _check_exists(document, context)
+        check_exists(document, context)
         entry = None
         event: dict[str, Any] = {"kind": "retention"}
         if self.policy is not None:
@@ -65,7 +65,7 @@ class SetRetention:
             event["policy"] = str(self.policy)
         if entry == document.retention:
             return Outcome(None)
-        return Outcome(None, advance(document, context, retention=entry), event)
+        return Outcome(None, advance(document, context, retention=entry, **upkeep(document)), event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Pin:
     first: int = 1
 
     def __call__(self, document: Document, context: Context) -> Outcome[bool]:
-        _check_exists(document, context)
+        check_exists(document, context)
         if self.version in document.pins:
             return Outcome(False)
         if not self.first <= self.version <= document.version:
@@ -97,7 +97,7 @@ class Pin:
             )
         pins = tuple(sorted({*document.pins, self.version}))
         event = {"kind": "pin", "pinned": self.version}
-        return Outcome(True, advance(document, context, pins=pins), event)
+        return Outcome(True, advance(document, context, pins=pins, **upkeep(document)), event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,12 @@ class Unpin:
     version: int
 
     def __call__(self, document: Document, context: Context) -> Outcome[bool]:
-        _check_exists(document, context)
+        check_exists(document, context)
         if self.version not in document.pins:
             return Outcome(False)
         pins = tuple(pin for pin in document.pins if pin != self.version)
         event = {"kind": "unpin", "pinned": self.version}
-        return Outcome(True, advance(document, context, pins=pins), event)
+        return Outcome(True, advance(document, context, pins=pins, **upkeep(document)), event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Prune:
     at_least: int = 1
 
     def __call__(self, document: Document, context: Context) -> Outcome[Keeping]:
-        _check_exists(document, context)
+        check_exists(document, context)
         keeping = self.keeping(document)
         if len(keeping.gone) < max(1, self.at_least):
             return Outcome(keeping)
@@ -143,6 +143,7 @@ class Prune:
             artifacts=keeping.artifacts,
             pruned_ms=context.now_ms,
             pruned_by=self.policy,
+            **upkeep(document),
         )
         event = {
             "kind": "prune",
@@ -160,13 +161,4 @@ class Prune:
             lasting=self.lasting,
             since_ms=self.since_ms,
             first=self.first,
-        )
-
-
-def _check_exists(document: Document, context: Context) -> None:
-    if not document.exists:
-        raise NotFound(
-            f"there is no workspace {context.workspace!r} in this store",
-            hint="It begins with its first save_checkpoint, plan_steps or start_step.",
-            code="workspace_not_found",
         )

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from safepoint.errors import Conflict, InvalidInput
 from safepoint.format.document import STATE, Document, result_region
 from safepoint.format.entries import RequestEntry
+from safepoint.format.versions import is_pruned
+from safepoint.log.pruned import pruned_error
 from safepoint.log.transitions.artifact import rewound
 from safepoint.log.transitions.base import (
     Context,
     Outcome,
     advance,
+    check_exists,
     check_text,
     checkpoint,
     fingerprint,
@@ -41,6 +44,7 @@ class Rewind:
 
     def __call__(self, document: Document, context: Context) -> Outcome[Rewound]:
         self._check(context)
+        check_exists(document, context)
         for request in document.requests:
             if self.request_id is not None and request.id == self.request_id:
                 return self._repeat(document, context, request)
@@ -51,6 +55,7 @@ class Rewind:
                 hint="Look at what came in between, and rewind with the newest version.",
                 code="version_conflict",
             )
+        self._check_old(document, context)
         back = self._back(document, context)
         changed = self._changed(document, context, back)
         if _same(changed, document):
@@ -77,6 +82,19 @@ class Rewind:
         check_text(self.request_id, "request_id", limit=limit, unit="characters")
         if self.request_id == "":
             raise InvalidInput("request_id must not be empty", hint="Leave it out instead.")
+
+    def _check_old(self, document: Document, context: Context) -> None:
+        """Since `old` was read, retention may have taken it, and files of it with it."""
+        old = self.old
+        if old.created_ms != document.created_ms:
+            raise Conflict(
+                f"workspace {context.workspace!r} was deleted and begun anew meanwhile; nothing "
+                "was rewound",
+                hint="Look at what it holds now.",
+                code="version_conflict",
+            )
+        if is_pruned(document, old.version):
+            raise pruned_error(context.workspace, old.version, document)
 
     def _back(self, document: Document, context: Context) -> StepsBack:
         steps = self.old.steps if self.old.run == document.run else {}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from safepoint.errors import NotFound
 from safepoint.format.document import Document
-from safepoint.log.transitions.base import Context, Outcome, advance
+from safepoint.log.transitions.base import Context, Outcome, advance, check_exists, upkeep
 
 __all__ = ["Rotate"]
 
@@ -20,11 +19,6 @@ class Rotate:
     store_key: int
 
     def __call__(self, document: Document, context: Context) -> Outcome[int]:
-        if not document.exists:
-            raise NotFound(
-                f"there is no workspace {context.workspace!r} in this store",
-                hint="It was deleted, and its keys with it.",
-                code="workspace_not_found",
-            )
+        check_exists(document, context)
         event = {"kind": "rotate_keys", "key": self.key, "store_key": self.store_key or None}
-        return Outcome(context.version, advance(document, context), event)
+        return Outcome(context.version, advance(document, context, **upkeep(document)), event)

@@ -16,6 +16,7 @@ from safepoint.log.transitions.base import (
     Outcome,
     StateChange,
     advance,
+    check_exists,
     check_text,
     checkpoint,
     closest,
@@ -48,6 +49,7 @@ class StartNewRun:
 
     def __call__(self, document: Document, context: Context) -> Outcome[NewRun]:
         check_text(self.reason, "reason", limit=context.limits.summary_bytes // 2)
+        check_exists(document, context)
         if self.run is not None and self.run != document.run:
             return self._ended(document, context, self.run)
         carried = self._carried(document, context)
