@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from safepoint.errors import Conflict, InvalidInput, Unavailable
@@ -17,7 +18,7 @@ from safepoint.integrations.durable.outcomes import LeaseLost, Suspended
 from safepoint.integrations.durable.recorded import Codec, error_text
 from safepoint.integrations.durable.retry import Retry
 from safepoint.integrations.durable.waiting import Timing
-from safepoint.model import JSON, Started
+from safepoint.model import JSON, Marked, Started
 from safepoint.workspace import Workspace
 
 __all__ = ["Attempts", "Done"]
@@ -95,17 +96,18 @@ class Attempts:
         program is wrong, and may be put right."""
         try:
             recorded = codec.as_recorded(ended.result, max_depth=self._handle.limits.depth)
-            await self._mark(
+            await self._under_lease(
                 started,
-                result=recorded,
-                state=context.alongside.state,
-                patch=context.alongside.patch,
-                summary=context.alongside.summary,
+                partial(
+                    self._workspace.mark_step_done,
+                    result=recorded,
+                    state=context.alongside.state,
+                    patch=context.alongside.patch,
+                    summary=context.alongside.summary,
+                ),
             )
         except InvalidInput as error:
-            await self._mark(
-                started, status="failed", error=f"it ran, but was not recorded: {error_text(error)}"
-            )
+            await self._mark_failed(started, f"it ran, but was not recorded: {error_text(error)}")
             raise type(error)(
                 f"step {started.step!r} ran, but cannot be recorded as done: {error.message}",
                 hint=f"{error.hint} Its effect has happened; the next attempt has the same "
@@ -119,18 +121,33 @@ class Attempts:
         attempts = max(1, started.attempt - spent)
         text = error_text(error)
         if not policy.allows(error, attempts):
-            await self._mark(started, status="failed", error=text, retryable=False)
+            await self._mark_failed(started, text, retryable=False)
             raise error
         delay = policy.delay(attempts, self._timing.random())
-        await self._mark(started, status="failed", error=text, retryable=True, retry_after=delay)
+        await self._mark_failed(started, text, retry_after=delay)
 
-    async def _mark(self, started: Started, **what: Any) -> None:
-        """Record it under the lease. Raises LeaseLost when that is another's by now."""
+    async def _mark_failed(
+        self,
+        started: Started,
+        error: str,
+        *,
+        retryable: bool = True,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        mark = partial(
+            self._workspace.mark_step_done,
+            status="failed",
+            error=error,
+            retryable=retryable,
+            retry_after=retry_after,
+        )
+        await self._under_lease(started, mark)
+
+    async def _under_lease(self, started: Started, mark: Callable[..., Awaitable[Marked]]) -> None:
+        """Record it. Raises LeaseLost when the step is another's by now."""
         for left in reversed(range(_RECORD_AGAIN)):
             try:
-                await self._workspace.mark_step_done(
-                    started.step, fencing_token=started.fencing_token, **what
-                )
+                await mark(started.step, fencing_token=started.fencing_token)
                 return
             except Unavailable:
                 if not left:
