@@ -149,3 +149,12 @@ async def test_a_deletion_that_failed_anywhere_is_finished_by_a_repeat(
         if faulty.operations <= operation:
             break
     assert operation > 15
+
+
+async def test_numbers_before_a_damaged_record_stay_taken_like_others(place: Place) -> None:
+    async with place.process() as store:
+        work = store.workspace("work")
+        for number in range(1, 9):
+            await work.save({"n": number})
+        await place.objects.put(log_key("work", 5), b"broken")
+        assert (await store.delete("work")).left == 8

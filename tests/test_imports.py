@@ -60,6 +60,7 @@ def test_the_public_names_of_the_library_are_these() -> None:
 
 def test_the_library_loads_without_cloud_terminal_or_protocol() -> None:
     heavy = {"boto3", "botocore", "jinja2", "rich", "mcp", "pydantic", "safepoint_server"}
+    heavy |= {"langgraph", "langchain_core"}
     assert not loaded_by("safepoint") & heavy
 
 
@@ -71,7 +72,8 @@ def test_durable_steps_load_when_they_are_used_and_bring_nothing_heavy() -> None
 
 @pytest.mark.parametrize("module", ["safepoint_server.app", "safepoint_server.cli"])
 def test_the_server_starts_without_cloud_or_pages(module: str) -> None:
-    assert not loaded_by(module) & {"boto3", "botocore", "jinja2", "pytest", "hypothesis"}
+    unused = {"boto3", "botocore", "jinja2", "pytest", "hypothesis", "langgraph"}
+    assert not loaded_by(module) & unused
 
 
 def test_the_command_line_loads_the_protocol_only_to_serve() -> None:

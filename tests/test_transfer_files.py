@@ -530,3 +530,15 @@ async def test_an_import_reads_ordinary_files_only(place: Place, tmp_path: Path,
             steps.symlink_to(tmp_path / "elsewhere.json")
         with pytest.raises((InvalidInput, Unavailable), match=r"steps\.json"):
             await import_workspace(store, tmp_path / "out", name="new")
+
+
+async def test_nothing_is_imported_under_the_name_of_a_deleted_workspace(place: Place) -> None:
+    async with place.process() as store:
+        await store.workspace("work").save({"n": 1})
+        await export_workspace(store, "work", place.folder / "exported")
+        await store.delete("work")
+        with pytest.raises(Conflict, match="was deleted") as caught:
+            await import_workspace(store, place.folder / "exported")
+        assert caught.value.code == "workspace_deleted"
+        again = await import_workspace(store, place.folder / "exported", name="again")
+        assert (await store.workspace(again.name).load()).state == {"n": 1}

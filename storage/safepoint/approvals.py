@@ -133,6 +133,15 @@ class Approvals:
         command = Decide(name, Verdict(verdict), data, comment, channel, digest)
         return (await self._handle.commit(command, by=by)).reply
 
+    async def check(self, name: str, verdict: Verdict | str, answer: JSON | Unset = UNSET) -> None:
+        """Whether verdict and answer fit the question, before a person is asked to confirm them.
+        Records nothing. Raises NotFound and InvalidInput as `decide` does."""
+        await self.get(name)
+        entry = (await self._handle.existing()).document.approvals.get(name)
+        data = await self._handle.encoded(answer)
+        if entry is not None:
+            Decide(name, Verdict(verdict), data).check_fits(entry)
+
     async def withdraw(self, name: str, *, reason: str | None = None) -> Decided:
         """The question, or a yes that is not used up, no longer counts; asking it again is a new
         question. Idempotent. Raises NotFound, or Conflict (`already_decided`) when it was denied

@@ -68,8 +68,10 @@ async def _spared(log: Log, head: Head, now_ms: int) -> int:
     for version in range(head.version, 0, -1):
         try:
             record, _ = await log.record(version)
-        except (NotFound, Damaged):
+        except NotFound:
             return version + 1
+        except Damaged:
+            continue  # nobody can tell its age
         if record.at_ms < since_ms:
             return version + 1
     return 1

@@ -67,6 +67,16 @@ def test_a_correction_is_a_checkpoint_of_the_person(
     assert list(temp.iterdir()) == []
 
 
+def test_without_a_terminal_no_editor_is_taken_for_granted(
+    cli: Cli, place: Any, temp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    ran = cli("edit", "billing", *place.options)
+    assert (ran.code, "no terminal for an editor" in ran.err) == (3, True)
+    assert list(temp.iterdir()) == []
+
+
 def test_left_as_it_is_or_only_laid_out_anew_nothing_is_saved(
     cli: Cli, place: Any, editor: Editor, temp: Path
 ) -> None:

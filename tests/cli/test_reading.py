@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,21 @@ def test_ls_as_json_is_one_document(cli: Cli, place: Any) -> None:
     assert billing["name"] == "billing"
     assert billing["status"] == "active"
     assert billing["progress"]["done"] == 1
+
+
+def test_ls_knows_no_time_nor_size_of_what_does_not_open(cli: Cli, empty: Any) -> None:
+    async def fill() -> None:
+        async with Store.open(empty.url, key_file=empty.key_file) as store:
+            await store.workspace("broken").save({})
+
+    asyncio.run(fill())
+    for path in Path(empty.url, "workspaces/broken").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"no longer what it was")
+    line = cli("ls", *empty.options).out.splitlines()[1]
+    assert line.startswith("broken  damaged")
+    assert " ago" not in line
+    assert " B " not in line
 
 
 def test_ls_narrows_by_prefix_and_status(cli: Cli, place: Any) -> None:

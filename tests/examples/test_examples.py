@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
     [
         "resume.py",
         "resume_mcp.py",
+        "langgraph_agent.py",
         "durable_agent.py",
         "temporal_activity.py",
         "dagster_io_manager.py",
@@ -44,6 +45,7 @@ def test_no_example_is_left_out() -> None:
         "resume.py",
         "resume_mcp.py",
         "killed_agent.py",
+        "langgraph_agent.py",
         "durable_agent.py",
         "temporal_activity.py",
         "dagster_io_manager.py",

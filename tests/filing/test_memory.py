@@ -30,7 +30,11 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def growth(url: str, key_file: Path, mebibytes: int, environ: dict[str, str]) -> int:
-    """MiB by which passing a file in and out raised the memory of a process with an open store."""
+    """MiB by which passing a file in and out raised the memory of a process with an open store.
+
+    Counted is what it holds, not what the C library keeps of large buffers that were freed.
+    """
+    environ = {"MALLOC_MMAP_THRESHOLD_": str(MIB // 2), **environ}
     command = [sys.executable, WORKER, url, key_file, key_file.parent, str(mebibytes)]
     done = subprocess.run(
         command, env={**os.environ, **environ}, capture_output=True, text=True, check=False

@@ -48,6 +48,21 @@ def decide(desk: Desk, verdict: str, name: str = "deploy", **more: Any) -> None:
     desk.actor = before
 
 
+def test_a_step_that_waits_for_others_says_what_can_be_asked_meanwhile() -> None:
+    ship = PlannedStep("ship", after=("build",), needs_approval=("deploy", "notes"))
+    desk = planned(PlannedStep("build"), ship)
+    ask(desk, "notes")
+    blocked = start(desk)
+    assert (blocked.decision, blocked.needs) == (Decision.BLOCKED, ("build",))
+    assert [need.status for need in blocked.approvals] == ["missing", "pending"]
+    assert blocked.advice == (
+        "Finish the steps in `needs` first. Meanwhile ask, by request_approval, for what it "
+        "needs: deploy."
+    )
+    ask(desk)
+    assert start(desk).advice == "Finish the steps in `needs` first."
+
+
 def test_a_step_is_blocked_until_it_is_approved_and_says_how_that_stands() -> None:
     desk = planned()
     ways = [

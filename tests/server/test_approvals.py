@@ -283,7 +283,7 @@ async def test_a_client_that_fails_to_show_its_dialog_leaves_the_question_open(
 
 async def test_a_step_waits_for_a_person_and_says_so_everywhere(agent_on) -> None:
     async with Store.open("memory://") as store, agent_on(store) as agent:
-        step = {"name": "ship", "needs_approval": ["deploy"]}
+        step = {"name": "ship", "after": "build", "needs_approval": "deploy"}
         plan = await agent.call("plan_steps", workspace="job", steps=["build", step])
         await agent.call("mark_step_done", workspace="job", step="build")
         assert plan["next_step"] == "build"

@@ -72,8 +72,10 @@ async def _decide(
         approval = await workspace.approvals.get(args.name)
         answer = answer_to(approval)
         open_ = approval.status == "pending"  # of others the store says what is the matter
-        if args.digest is None and open_ and not _confirmed(approval, verdict, answer):
-            return None
+        if args.digest is None and open_:
+            await workspace.approvals.check(args.name, verdict, answer)
+            if not _confirmed(approval, verdict, answer):
+                return None
         return await workspace.approvals.decide(
             args.name,
             verdict,

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -96,4 +97,10 @@ def _editor() -> list[str]:
         raise InvalidInput(
             f"VISUAL or EDITOR is not a command: {given!r}", hint="Set it to an editor."
         ) from None
+    if not command and os.name != "nt" and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise NotFound(
+            "there is no terminal for an editor, and neither VISUAL nor EDITOR names one",
+            hint="Set EDITOR to a program that needs no terminal.",
+            code="no_editor",
+        )
     return command or (["notepad"] if os.name == "nt" else ["vi"])

@@ -64,7 +64,7 @@ def _row(info: WorkspaceInfo, now: datetime) -> tuple[str, ...]:
         info.status.value,
         f"{progress.done + progress.skipped}/{progress.total}" if progress.total else "",
         str(info.version),
-        size(info.state_bytes),
-        ago(info.updated_at, now),
+        size(info.state_bytes) if info.version else "",
+        ago(info.updated_at, now) if info.version else "",  # of a damaged one nothing is known
         info.next_action or info.summary or info.goal or "",
     )

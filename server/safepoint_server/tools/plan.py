@@ -20,13 +20,21 @@ RESULT_BYTES = 300
 TEXT_CHARS = 300
 
 
+def _names(value: Any) -> Any:
+    """A bare name stands for a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[Text], BeforeValidator(_names)]
+
+
 class StepArguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Text
     title: Text | None = None
-    after: Annotated[list[Text], Field(description="Names of steps to finish first")] = []
-    needs_approval: Annotated[list[Text] | None, Field(description="Names of approvals")] = None
+    after: Annotated[Names, Field(description="Names of steps to finish first")] = []
+    needs_approval: Annotated[Names | None, Field(description="Names of approvals")] = None
     wake_at: AwareDatetime | None = None
 
 

@@ -24,7 +24,7 @@ PART_BYTES = 8 * 1024 * 1024
 """Of all parts but the last: some servers want them equal. 10,000 of them make 78 GiB."""
 
 _MOST_PARTS = 10_000
-_IN_FLIGHT = 4
+_IN_FLIGHT = 2
 _MARK = "upload"  # metadata by which an upload whose answer was lost is known again
 _COMPLETED_PER_SECOND = 8  # parts that S3 puts together, at the slowest, for the time limit
 _CHECKSUM = "CRC32"
@@ -103,7 +103,7 @@ class S3Upload:
             await self._step(self._begin())
         while len(self._sending) >= _IN_FLIGHT:
             await self._wait_for_one()
-        body, self._buffer = self._buffer, bytearray()
+        body, self._buffer = bytes(self._buffer), bytearray()  # botocore copies a bytearray
         self._begun += 1
         self._size += len(body)
         sending = asyncio.ensure_future(self._send(self._begun, body))
@@ -125,7 +125,7 @@ class S3Upload:
 
         self._id = await self._stored(send)
 
-    async def _send(self, number: int, body: bytearray) -> None:
+    async def _send(self, number: int, body: bytes) -> None:
         def send() -> dict[str, Any]:
             answer = self._bucket.client.upload_part(
                 **self._upload, **self._checked, PartNumber=number, Body=body

@@ -80,6 +80,12 @@ async def import_workspace(
     head = await opened.log.head()
     if head.version == 0:
         await asyncio.to_thread(opened.committer.rehearse, head, commands(operations), by)
+    elif not head.exists:
+        raise Conflict(
+            f"there was a workspace {name!r}, which was deleted; nothing was imported",
+            hint="Import under another name with --as: versions of this name go on from the last.",
+            code="workspace_deleted",
+        )
     elif head.version > len(operations) or not await _is_ours(name, opened, head, by):
         raise Conflict(
             f"there is a workspace {name!r} already; nothing was imported",

@@ -99,7 +99,7 @@ async def _make_keys(log: Log, found: Found) -> Codec:
     if log.keys is not None:
         raise Conflict(
             f"workspace {log.name!r} was deleted in {log.shared.objects.url}; nothing was copied",
-            hint="Export it, and import it there under this or another name.",
+            hint="Export it, and import it there under another name.",
             code="workspace_deleted",
         )
     shared, key = log.shared, keys_key(log.name, 1)

@@ -60,7 +60,7 @@ class Decide:
         if self._repeats(entry, context):
             return Outcome(_repeated(document, context, self.name, entry.decided_version))
         _check_open(self.name, entry, context)
-        self._check_kind(entry)
+        self.check_fits(entry)
         entry = replace(
             entry,
             status=_BECOMES[self.verdict],
@@ -85,8 +85,8 @@ class Decide:
             and entry.answer == (None if self.answer is None else self.answer.decode())
         )
 
-    def _check_kind(self, entry: ApprovalEntry) -> None:
-        """Raises InvalidInput unless this is a verdict that the question asks for."""
+    def check_fits(self, entry: ApprovalEntry) -> None:
+        """Raises InvalidInput unless verdict and answer are of the kind that is asked for."""
         asks = bool(entry.options) or entry.schema is not None
         if self.verdict is not Verdict.ANSWER:
             if self.answer is not None:

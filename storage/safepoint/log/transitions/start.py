@@ -140,12 +140,16 @@ class Start:
     def _blocked(
         self, document: Document, context: Context, entry: StepEntry, needs: tuple[str, ...]
     ) -> Outcome[Started]:
+        approvals = tuple(needed(document, self.step, entry, context.now_ms)) if needs else ()
+        unasked = ", ".join(need.name for need in approvals if need.status == "missing")
+        ask = f" Meanwhile ask, by request_approval, for what it needs: {unasked}."
         reply = replace(
             self._reply(document, context, entry),
             decision=Decision.BLOCKED,
             needs=needs,
+            approvals=approvals,
             advice=(
-                "Finish the steps in `needs` first."
+                f"Finish the steps in `needs` first.{ask if unasked else ''}"
                 if needs
                 else "This step failed and was marked as not retryable. If the cause is mended, "
                 "mark it failed again with retryable=true, or done or skipped; or plan another."
