@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_a_killed_program_does_everything_once(tmp_path: Path, seed: int) -> Non
     assert lives > 1
     told = program.check(diary)
     assert told["ran"] > told["effect"]
+    asyncio.run(check_store(folder, told))
+
+
+def test_two_processes_with_the_same_program_share_its_steps(tmp_path: Path) -> None:
+    folder, diary = tmp_path / "store", tmp_path / "diary"
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(lambda _: live(folder, diary, None), range(2)))
+    told = program.check(diary)
+    assert told["finished"] == 2 * len(program.STEPS)
     asyncio.run(check_store(folder, told))
 
 
