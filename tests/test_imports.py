@@ -60,7 +60,7 @@ def test_the_public_names_of_the_library_are_these() -> None:
 
 def test_the_library_loads_without_cloud_terminal_or_protocol() -> None:
     heavy = {"boto3", "botocore", "jinja2", "rich", "mcp", "pydantic", "safepoint_server"}
-    heavy |= {"langgraph", "langchain_core"}
+    heavy |= {"langgraph", "langchain_core", "agents", "openai"}  # load with their integration
     assert not loaded_by("safepoint") & heavy
 
 

@@ -30,6 +30,8 @@ def message(approval: Approval, subject: JSON | Unset) -> str | None:
         if len(text.encode()) > MAX_SUBJECT_BYTES:
             return None
         parts.append(_quoted(f"Subject (SHA-256 {approval.subject_sha256})", json_text(text)))
+    if approval.single_use:
+        parts.append("For one use")
     if approval.expires_at is not None:
         parts.append(f"Open until {approval.expires_at:%Y-%m-%d %H:%M} UTC")
     return "\n\n".join(parts)

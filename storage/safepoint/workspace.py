@@ -72,6 +72,11 @@ class Workspace:
         self._history = History(handle)
 
     @property
+    def handle(self) -> Handle:
+        """What its parts share, for this library's modules that build on workspaces."""
+        return self._handle
+
+    @property
     def artifacts(self) -> Artifacts:
         """Its files."""
         return Artifacts(self._handle)

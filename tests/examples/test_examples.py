@@ -9,19 +9,18 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "resume.py",
-        "resume_mcp.py",
-        "langgraph_agent.py",
-        "durable_agent.py",
-        "temporal_activity.py",
-        "dagster_io_manager.py",
-    ],
+RUN = (
+    "resume.py",
+    "resume_mcp.py",
+    "langgraph_agent.py",
+    "openai_agents_session.py",
+    "durable_agent.py",
+    "temporal_activity.py",
+    "dagster_io_manager.py",
 )
+
+
+@pytest.mark.parametrize("name", RUN)
 def test_the_example_runs(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name)], capture_output=True, timeout=120, check=False
@@ -41,13 +40,4 @@ def test_the_main_job_is_the_demonstration() -> None:
 
 
 def test_no_example_is_left_out() -> None:
-    run = {
-        "resume.py",
-        "resume_mcp.py",
-        "killed_agent.py",
-        "langgraph_agent.py",
-        "durable_agent.py",
-        "temporal_activity.py",
-        "dagster_io_manager.py",
-    }
-    assert {path.name for path in EXAMPLES.glob("*.py")} == run
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUN, "killed_agent.py"}

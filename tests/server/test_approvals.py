@@ -281,6 +281,14 @@ async def test_a_client_that_fails_to_show_its_dialog_leaves_the_question_open(
         assert (await stored(store)).status == "pending"
 
 
+async def test_the_dialog_says_what_is_for_one_use(agent_on) -> None:
+    person = Person("cancel")
+    async with Store.open("memory://") as store, agent_on(store, person=person) as agent:
+        await agent.call("request_approval", **ASK, single_use=True)
+        await agent.call("request_approval", **{**ASK, "name": "any"})
+    assert [one.message.endswith("\n\nFor one use") for one in person.shown] == [True, False]
+
+
 async def test_a_step_waits_for_a_person_and_says_so_everywhere(agent_on) -> None:
     async with Store.open("memory://") as store, agent_on(store) as agent:
         step = {"name": "ship", "after": "build", "needs_approval": "deploy"}

@@ -172,9 +172,7 @@ async def test_a_new_run_carries_what_is_named(agent: Any) -> None:
 
 async def test_a_new_run_takes_another_state_and_warns_of_secrets_in_it(agent: Any) -> None:
     await begin(agent)
-    made = await agent.call(
-        "start_new_run", workspace="w", state={"password": "hunter2-xK9w"}
-    )
+    made = await agent.call("start_new_run", workspace="w", state={"password": "hunter2-xK9w"})
     assert "password" in made["warnings"][0]
     assert "hunter2" not in json.dumps(made)
     for wrong in ({"carry": "page"}, {"carry": ["none"]}, {"carry": ["page"], "state": {}}):

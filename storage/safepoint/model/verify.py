@@ -35,8 +35,8 @@ class VerifyReport:
     `pruned` versions were removed by a retention policy, `lost` ones by damage that a repair has
     settled; `waiting` records belong to pruned versions or a deleted workspace, and are removed
     when that is safe. Nothing names `orphans`, objects that Safepoint wrote; `foreign` ones it did
-    not write. `stumps` are what a power loss left of commits that were never acknowledged: the next opening
-    sets them aside. `aside` is what lies in `damaged/`.
+    not write. `stumps` are what a power loss left of commits that were never acknowledged: the
+    next opening sets them aside. `aside` is what lies in `damaged/`.
     """
 
     workspaces: int = 0
