@@ -7,17 +7,20 @@ INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c
 READY := .venv/.ready
 CAMPAIGN ?= 20
 WORKERS ?= 3
+BENCH ?= --write
+comma := ,
 # Missing, and easily installed: else the tests that need it say so and are skipped.
 BROWSER = $(shell command -v chromium >/dev/null || { command -v apt-get >/dev/null \
 	&& [ "$$(id -u)" = 0 ] && echo browser; })
 
-.PHONY: help demo test check campaign browser format clean
+.PHONY: help demo test check bench campaign browser format clean
 
 help:
 	@echo 'make demo      run the main job: an agent is killed again and again, its work survives'
 	@echo 'make test      check, and run all tests'
 	@echo 'make test-ceph the S3 tests against Ceph, on Debian (downloads 66 MB into .venv)'
 	@echo 'make check     ruff, mypy and the import rules'
+	@echo 'make bench     speed, size and memory against the alternatives; BENCH=--quick: a short form'
 	@echo 'make campaign  all tests, the random ones $(CAMPAIGN) times as long (CAMPAIGN=...)'
 	@echo 'make browser   install Chromium, in which tests open the pages (as root, with apt-get)'
 	@echo 'make format    put the code into the form that check wants'
@@ -38,6 +41,12 @@ check: $(READY)
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# PostgreSQL takes part where its server is installed.
+bench: $(READY)
+	@$(INSTALL) --no-build-isolation --editable \
+		'.[dev,bench$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),$(comma)bench-postgres)]'
+	.venv/bin/python -m bench $(BENCH)
 
 campaign: $(READY)
 	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest -n $(WORKERS)

@@ -64,6 +64,12 @@ def test_the_library_loads_without_cloud_terminal_or_protocol() -> None:
     assert not loaded_by("safepoint") & heavy
 
 
+def test_durable_steps_load_when_they_are_used_and_bring_nothing_heavy() -> None:
+    assert run("import sys, safepoint; print('safepoint.integrations' in sys.modules)") == "False\n"
+    unused = {"temporalio", "dagster", "boto3", "mcp", "pydantic", "rich"}
+    assert not loaded_by("safepoint.integrations.durable") & unused
+
+
 @pytest.mark.parametrize("module", ["safepoint_server.app", "safepoint_server.cli"])
 def test_the_server_starts_without_cloud_or_pages(module: str) -> None:
     unused = {"boto3", "botocore", "jinja2", "pytest", "hypothesis", "langgraph"}

@@ -9,27 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+import orjson
+
 __all__ = ["credential_paths"]
 
 MARKS: Final = (
-    "AKIA",
-    "ASIA",
-    "PRIVATE KEY-----",
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "ghu_",
-    "ghr_",
-    "github_pat_",
-    "glpat-",
-    "sk-",
-    "sk_live_",
-    "rk_live_",
-    "xoxb-",
-    "xoxp-",
-    "xoxa-",
-    "xoxs-",
-    "AIza",
+    *("AKIA", "ASIA", "AIza", "PRIVATE KEY-----", "github_pat_", "glpat-", "sk-", "k_live_"),
+    *("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "xoxb-", "xoxp-", "xoxa-", "xoxs-"),
 )
 """Each pattern below holds one of these, so that most text is passed over quickly."""
 
@@ -60,11 +46,12 @@ def credential_paths(value: Any, root: str = "state") -> list[str]:
     """Paths, such as `state.servers[2].password`, of at most five values that look like
     credentials. Any depth; a value that is no JSON is passed over."""
     found: list[str] = []
+    marked = _is_marked(value)
     pending: list[tuple[str, str, Any]] = [(root, "", value)]
     while pending and len(found) < MAX_PATHS:
         path, name, item = pending.pop()
         if isinstance(item, str):
-            if _is_credential(name, item):
+            if _is_credential(name, item, marked=marked):
                 found.append(path[:MAX_PATH_CHARS])
         else:
             pending.extend(_children(path, item))
@@ -84,8 +71,21 @@ def _children(path: str, item: Any) -> Iterator[tuple[str, str, Any]]:
                 yield f"{path}[{index}]" if room else path, "", child
 
 
-def _is_credential(name: str, text: str) -> bool:
-    if any(mark in text for mark in MARKS) and VALUE.search(text):
+def _is_marked(value: Any) -> bool:
+    """Whether any text in it holds a mark; when that cannot be told, yes."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # no JSON, or half of a surrogate pair in it
+        return True
+    return _holds_mark(text)
+
+
+def _holds_mark(text: str) -> bool:
+    return any(mark in text for mark in MARKS)
+
+
+def _is_credential(name: str, text: str, *, marked: bool) -> bool:
+    if marked and _holds_mark(text) and VALUE.search(text):
         return True
     if len(text) < MIN_CHARS or not NAME.fullmatch(name):
         return False

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import threading
-from collections.abc import AsyncIterator
-from contextlib import suppress
+import sys
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, Protocol, cast
 
 import anyio
@@ -16,14 +14,13 @@ from mcp.server import MCPServer
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
+from safepoint_server.pipes import Outlet, chunks, claimed_stdout
 from safepoint_server.wire import Line, Lines, Refused, answer, parse
 
 __all__ = ["serve"]
 
 logger = logging.getLogger(__name__)
 
-CHUNK_BYTES: Final = 64 * 1024
-CHUNKS_AHEAD: Final = 16
 LARGE_LINE: Final = 256 * 1024
 
 
@@ -33,9 +30,15 @@ class _Outlet(Protocol):
 
 async def serve(server: MCPServer[Any], max_request_bytes: int) -> None:
     """Serve one client until it closes stdin. stdout belongs to the protocol meanwhile."""
-    # The SDK's transport keeps stdout clean and writes to it; its reader gets nothing to read.
+    # The SDK's transport writes replies; its reader gets nothing to read. Writing by itself it
+    # takes two threads for each reply, which on Windows nothing can spare it.
     nothing = cast(anyio.AsyncFile[str], _Nothing())
-    async with stdio_server(stdin=nothing) as (unused, outlet):
+    async with AsyncExitStack() as leaving:
+        stdout = None
+        if sys.platform != "win32":
+            wire = leaving.enter_context(claimed_stdout())
+            stdout = cast(anyio.AsyncFile[str], Outlet(wire))
+        unused, outlet = await leaving.enter_async_context(stdio_server(nothing, stdout))
         await unused.aclose()
         into, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         lowlevel = server._lowlevel_server  # as MCPServer.run_stdio_async does
@@ -65,7 +68,7 @@ async def _pump(
     lines = Lines(max_bytes)
     with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         async with into:
-            async for chunk in _stdin():
+            async for chunk in chunks(0):
                 for line in lines.feed(chunk):
                     message = await _message(line, max_bytes, outlet)
                     if message is not None:
@@ -89,26 +92,3 @@ async def _message(line: Line, max_bytes: int, outlet: _Outlet) -> types.JSONRPC
         if reply is not None:
             await outlet.send(SessionMessage(reply))
         return None
-
-
-async def _stdin() -> AsyncIterator[bytes]:
-    """Chunks of stdin as they arrive, read by a thread that never keeps the process alive."""
-    loop = asyncio.get_running_loop()
-    chunks: asyncio.Queue[bytes] = asyncio.Queue()
-    room = threading.Semaphore(CHUNKS_AHEAD)
-
-    def read() -> None:
-        chunk = b"-"
-        while chunk:
-            room.acquire()
-            try:
-                chunk = os.read(0, CHUNK_BYTES)
-            except OSError:
-                chunk = b""
-            with suppress(RuntimeError):  # the loop is closed: nobody reads any more
-                loop.call_soon_threadsafe(chunks.put_nowait, chunk)
-
-    threading.Thread(target=read, name="safepoint-stdin", daemon=True).start()
-    while chunk := await chunks.get():
-        room.release()
-        yield chunk

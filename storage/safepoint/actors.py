@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from dataclasses import astuple
 
 from safepoint._version import __version__
 from safepoint.log.transitions.base import check_text
@@ -18,9 +17,11 @@ _NAME_CHARS = 200
 
 def checked_actor(actor: Actor | None, limits: Limits) -> Actor:
     """`actor`, or without one this user. Raises InvalidInput or LimitExceeded."""
-    for text in astuple(actor) if actor is not None else ():
+    if actor is None:
+        return _this_user()
+    for text in (actor.name, actor.version, actor.host, actor.process, actor.transport):
         check_text(text, "actor", limit=limits.summary_bytes)
-    return actor or _this_user()
+    return actor
 
 
 def _this_user() -> Actor:

@@ -13,7 +13,7 @@ from safepoint.format.keys import encode_name
 from safepoint.log.commit import Committed, Committer
 from safepoint.log.log import Head, Log, off_loop
 from safepoint.log.registry import OpenLog
-from safepoint.log.transitions.base import Command
+from safepoint.log.transitions.base import NO_CHANGE, Command, StateChange
 from safepoint.model import JSON, Actor, Limits, Unset
 
 __all__ = ["Handle", "check_name"]
@@ -64,6 +64,17 @@ class Handle:
         if isinstance(value, Unset):
             return None
         return await off_loop(rough_size(value), encode_json, value, max_depth=self.limits.depth)
+
+    async def change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
+        """A new state, or a patch to it, as a command takes it. Raises InvalidInput."""
+        if not isinstance(state, Unset) and not isinstance(patch, Unset):
+            raise InvalidInput("state and patch exclude each other", hint="Give one of them.")
+        text = await self.encoded(state if isinstance(patch, Unset) else patch)
+        if text is None:
+            return NO_CHANGE
+        if isinstance(patch, Unset):
+            return StateChange(whole=text, size=len(text))
+        return StateChange(patch=text, size=len(text))
 
     def now_ms(self) -> int:
         return int(self.clock().timestamp() * 1000)

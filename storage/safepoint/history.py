@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from safepoint.compare import compare_documents
 from safepoint.errors import (
     Conflict,
     Damaged,
@@ -50,6 +49,8 @@ class History:
     ) -> Comparison:
         if limit < 1 or value_chars < 10:
             raise InvalidInput("limit must be at least 1 and value_chars at least 10", hint="")
+        from safepoint.compare import compare_documents  # starting up has no time for it
+
         head = (await self._handle.existing()).document
         new = head if b is None else await self._document(head, b)
         old = await self._document(head, await self._before(head, new) if a is None else a)

@@ -46,13 +46,13 @@ from safepoint.model import (
 )
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.probe import probe
-from safepoint.retention import StoreRetention
-from safepoint.rotation import Keys
-from safepoint.verify import OnProgress, verify_store
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
+    from safepoint.retention import StoreRetention
+    from safepoint.rotation import Keys
+    from safepoint.verify import OnProgress
 
 __all__ = ["Store"]
 
@@ -255,12 +255,16 @@ class Store:
     @property
     def keys(self) -> Keys:
         """Its data keys and its store key, and how they are replaced."""
+        from safepoint.rotation import Keys  # few processes use it, and all would start later
+
         handle = partial(self._handle, actor=self._actor)
         return Keys(self._shared, self._opened, handle, now=self._clock)
 
     @property
     def retention(self) -> StoreRetention:
         """What workspaces without a policy of their own keep, and pruning many of them."""
+        from safepoint.retention import StoreRetention  # as above
+
         by_name = partial(self._handle, actor=self._actor)
         return StoreRetention(self._shared, self.names, by_name)
 
@@ -301,6 +305,8 @@ class Store:
     ) -> VerifyReport:
         """Check these workspaces, or without names the store itself and all that is in it; see
         Workspace.verify."""
+        from safepoint.verify import verify_store  # as above
+
         return await verify_store(self._shared, names, deep=deep, on_progress=on_progress)
 
     def _handle(self, name: str, actor: Actor) -> Handle:

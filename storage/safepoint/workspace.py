@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from safepoint.approvals import Approvals
 from safepoint.artifacts import Artifacts
@@ -18,7 +18,7 @@ from safepoint.history import History
 from safepoint.listing import Listing
 from safepoint.log.log import off_loop
 from safepoint.log.progress import next_step
-from safepoint.log.transitions import NO_CHANGE, Mark, PlanSteps, Save, Start, StateChange
+from safepoint.log.transitions import Mark, PlanSteps, Save, Start
 from safepoint.log.transitions.base import when
 from safepoint.model import (
     JSON,
@@ -44,8 +44,13 @@ from safepoint.model import (
     VerifyReport,
 )
 from safepoint.references import entries_of, references_of
-from safepoint.retention import WorkspaceRetention
-from safepoint.verify import OnProgress, repair_workspace, verify_workspace
+
+if TYPE_CHECKING:
+    from safepoint.retention import WorkspaceRetention
+    from safepoint.verify import OnProgress
+
+if TYPE_CHECKING:
+    from safepoint.integrations.durable import Durable
 
 __all__ = ["Workspace"]
 
@@ -86,7 +91,17 @@ class Workspace:
     @property
     def retention(self) -> WorkspaceRetention:
         """Which of its versions are kept."""
+        from safepoint.retention import WorkspaceRetention  # as below
+
         return WorkspaceRetention(self._handle)
+
+    @property
+    def durable(self) -> Durable:
+        """A program whose steps are done once however often it is killed and started again:
+        `async with workspace.durable() as run: page = await run.step("fetch", fetch, url)`."""
+        from safepoint.integrations.durable import Durable  # only where it is used
+
+        return Durable(self, self._handle)
 
     async def save(
         self,
@@ -114,7 +129,7 @@ class Workspace:
             Conflict: `version_conflict` (tells what changed since) or `request_reused`.
             LimitExceeded: the state or a text is too large.
         """
-        change = await self._change(state, patch)
+        change = await self._handle.change(state, patch)
         command = Save(
             change, label, summary, next_action, kind, step, expected_version, request_id,
             entries_of(references, self._handle.limits),
@@ -254,7 +269,7 @@ class Workspace:
             Conflict: `already_recorded` (with other contents), `stale_token`, `token_required`.
             LimitExceeded: the result, state or a text is too large.
         """
-        change = await self._change(state, patch)
+        change = await self._handle.change(state, patch)
         data = await self._handle.encoded(result)
         command = Mark(
             step, status, data, error, retryable, retry_after, fencing_token, change, summary
@@ -356,7 +371,7 @@ class Workspace:
             Conflict: `steps_running` (unless `even_if_running`), `other_run`.
             InvalidInput: `unknown_key`.
         """
-        change = await self._change(state, UNSET)
+        change = await self._handle.change(state, UNSET)
         return await self._history.start_new_run(
             carry, change, reason=reason, run=run, even_if_running=even_if_running
         )
@@ -370,6 +385,8 @@ class Workspace:
     ) -> VerifyReport:
         """Check everything that it consists of; nothing is changed. With `deep`, artifacts are read
         to their ends. Writers may go on meanwhile. Raises NotFound."""
+        from safepoint.verify import verify_workspace  # few processes do, and all would start later
+
         return await verify_workspace(self._handle, deep=deep, on_progress=on_progress)
 
     async def repair(
@@ -384,14 +401,6 @@ class Workspace:
             NotFound: there is no such workspace.
             Damaged: `nothing_intact`.
         """
-        return await repair_workspace(self._handle, dry_run=dry_run, on_progress=on_progress)
+        from safepoint.verify import repair_workspace  # as above
 
-    async def _change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
-        if not isinstance(state, Unset) and not isinstance(patch, Unset):
-            raise InvalidInput("state and patch exclude each other", hint="Give one of them.")
-        text = await self._handle.encoded(state if isinstance(patch, Unset) else patch)
-        if text is None:
-            return NO_CHANGE
-        if isinstance(patch, Unset):
-            return StateChange(whole=text, size=len(text))
-        return StateChange(patch=text, size=len(text))
+        return await repair_workspace(self._handle, dry_run=dry_run, on_progress=on_progress)

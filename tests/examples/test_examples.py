@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RUN = ("resume.py", "resume_mcp.py", "langgraph_agent.py", "openai_agents_session.py")
+RUN = (
+    "resume.py",
+    "resume_mcp.py",
+    "langgraph_agent.py",
+    "openai_agents_session.py",
+    "durable_agent.py",
+    "temporal_activity.py",
+    "dagster_io_manager.py",
+)
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -93,6 +93,7 @@ def test_a_second_attempt_after_the_lease_says_that_the_effect_may_have_happened
     assert "Attempt 1 never reported: its effect may have happened" in second.advice
     assert second.idempotency_key == first.idempotency_key
     assert second.fencing_token == second.version > (first.fencing_token or 0)
+    assert (first.in_doubt, second.in_doubt) == (False, True)
 
 
 def test_an_attempt_that_never_reported_stays_in_doubt_after_a_later_one_failed() -> None:
@@ -104,6 +105,7 @@ def test_an_attempt_that_never_reported_stays_in_doubt_after_a_later_one_failed(
     third = start(desk)
     assert "never reported: its effect may have happened" in third.advice
     assert "Attempt 2 failed: refused" in third.advice
+    assert (third.in_doubt, third.error) == (True, "refused")
 
 
 def test_the_holder_renews_with_its_token_and_keeps_token_and_attempt() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from safepoint import Store
 from safepoint_server.settings import Settings
-from safepoint_server.tools import BY_TOOLSET
+from safepoint_server.tools import specs
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ async def begin(agent: Any) -> None:
 
 
 async def test_the_tools_are_offered_only_where_chosen(agent_on: Any) -> None:
-    names = {spec.name for spec in BY_TOOLSET["history"]}
+    names = {spec.name for spec in specs(["history"])}
     async with Store.open("memory://") as store:
         async with agent_on(store) as core:
             assert not names & {tool.name for tool in (await core.client.list_tools()).tools}
@@ -60,7 +60,7 @@ async def test_each_says_when_to_call_it_and_what_it_does_to_others(agent: Any) 
             tools[spec.name].annotations.destructive_hint,
             tools[spec.name].annotations.idempotent_hint,
         )
-        for spec in BY_TOOLSET["history"]
+        for spec in specs(["history"])
     }
     assert hints == {
         "compare_checkpoints": (True, False, True),

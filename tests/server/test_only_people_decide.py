@@ -18,13 +18,13 @@ from tests.place import Place
 from safepoint import PlannedStep, Store
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
-from safepoint_server.tools import BY_TOOLSET
+from safepoint_server.tools import BY_TOOLSET, specs
 from safepoint_server.tools.base import ToolSpec
 from safepoint_server.tools.schema import input_schema
 
 pytestmark = pytest.mark.anyio
 
-SPECS = [spec for specs in BY_TOOLSET.values() for spec in specs]
+SPECS = specs(BY_TOOLSET)
 ASK = {"workspace": "job", "name": "deploy", "question": "Deploy?"}
 YES = {"approval": ElicitResult(action="accept", content={"decision": "approve"})}
 NO = {"approval": ElicitResult(action="accept", content={"decision": "deny"})}

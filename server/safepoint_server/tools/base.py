@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 from mcp.types import ContentBlock
@@ -50,19 +50,26 @@ class Reply:
             if takes_json:
                 if value is not UNSET:
                     data[name] = value
-            elif isinstance(value, StrEnum):
-                data[name] = value.value
-            elif isinstance(value, Reply):
-                data[name] = value.data()
-            elif isinstance(value, list):
-                data[name] = [item.data() if isinstance(item, Reply) else item for item in value]
             elif value is not None:
-                data[name] = value
+                data[name] = value if type(value) in _PLAIN else _data(value)
         return data
 
     def attached(self) -> list[ContentBlock]:
         """What goes with the reply besides its data, such as links to resources."""
         return []
+
+
+_PLAIN: Final = (str, int, bool)
+
+
+def _data(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, Reply):
+        return value.data()
+    if isinstance(value, list):
+        return [item.data() if isinstance(item, Reply) else item for item in value]
+    return value
 
 
 @cache

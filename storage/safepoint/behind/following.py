@@ -8,16 +8,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from safepoint.behind.describe import describe
 from safepoint.behind.pruning import AutoPrune
-from safepoint.behind.root import RootWriter
 from safepoint.behind.schedule import Behind, Pace
 from safepoint.behind.summary import Summary, open_sealed, seal_json, summary_of
-from safepoint.behind.views import MAX_CHECKPOINTS, workspace_page
 from safepoint.crypto.envelope import Random
 from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import InvalidInput
@@ -26,7 +24,9 @@ from safepoint.format.keys import encode_name, page_key, summary_key
 from safepoint.listing import Listing
 from safepoint.log.log import Head, Log, Shared
 from safepoint.objects.base import ObjectStore
-from safepoint.pages import render_workspace
+
+if TYPE_CHECKING:
+    from safepoint.behind.root import RootWriter
 
 __all__ = ["Following", "PagesPolicy", "check_pages"]
 
@@ -91,8 +91,18 @@ class Following:
         self._pages = pages
         self._behind = Behind(pace)
         self._noted: OrderedDict[str, _Noted] = OrderedDict()
-        self._root = RootWriter(
-            objects, keys, random=random, clock=clock, read=self.read, names=pages == "full"
+
+    @cached_property
+    def _root(self) -> RootWriter:
+        from safepoint.behind.root import RootWriter  # pages can wait: starting up cannot
+
+        return RootWriter(
+            self._objects,
+            self._keys,
+            random=self._random,
+            clock=self._clock,
+            read=self.read,
+            names=self._pages == "full",
         )
 
     def committed(self, log: Log, head: Head) -> None:
@@ -177,6 +187,9 @@ class Following:
         await self._root.write(leaving=self._behind.closing)
 
     async def _write_page(self, noted: _Noted, segment: str) -> None:
+        from safepoint.behind.views import MAX_CHECKPOINTS, workspace_page  # see _root
+        from safepoint.pages import render_workspace
+
         listing = Listing(noted.name, await noted.opened())
         newest = await listing.checkpoints(noted.document, limit=MAX_CHECKPOINTS, cursor=None)
 

@@ -17,7 +17,6 @@ from safepoint.log.shared import Shared
 from safepoint.log.transitions.retention import policy_of
 from safepoint.model import Actor, Limits, RetentionPolicy
 from safepoint.policy import read_policy
-from safepoint.pruning import Pruning
 
 __all__ = ["AutoPrune"]
 
@@ -59,6 +58,8 @@ class AutoPrune:
             policy = await read_policy(shared.objects, shared.keys) or RetentionPolicy()
         if policy.keeps_everything and not head.floor:
             return
+        from safepoint.pruning import Pruning  # most stores keep everything
+
         committer = Committer(log, limits=self._limits, clock=self._clock, patience=self._patience)
         pruning = Pruning(log, committer, ACTOR, self._now_ms)
         await pruning.prune_some(policy, at_least=AT_LEAST, most=AT_MOST)

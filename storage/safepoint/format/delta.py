@@ -19,8 +19,9 @@ __all__ = ["MAX_DOCUMENT_BYTES", "compress", "decompress"]
 MAX_DOCUMENT_BYTES = 63 * 1024 * 1024
 _MAX_WINDOW_LOG = 27
 _MIN_WINDOW_LOG = 10
-_LEVEL = 3
 _MIN_PREFIX_BYTES = 8
+_MIN_HASH_LOG, _FAR_HASH_LOG = 10, 16
+_FAR = 4 * 1024 * 1024
 
 _Option = zstd.CompressionParameter
 
@@ -28,14 +29,19 @@ _Option = zstd.CompressionParameter
 def compress(document: bytes, base: bytes | None) -> bytes:
     """`document` as a difference to `base`, or whole when there is none.
 
-    Long-distance matching is on: without it a change in a large document would not be found and
-    the "difference" would silently be as large as the document.
+    zstd's fastest search, with a hash table that has room for all of the base: no level has that,
+    and without it a change in a large document would not be found and the "difference" would
+    silently be as large as the document. Above 4 MiB, where such a table would no longer stay in
+    the processor's cache, long-distance matching does the same with a small one.
     """
     size = len(document) + len(base or b"")
+    bits, far = size.bit_length(), size > _FAR
     options: Mapping[int, int] = {
-        _Option.compression_level: _LEVEL,
-        _Option.window_log: max(_MIN_WINDOW_LOG, min(_MAX_WINDOW_LOG, size.bit_length())),
-        _Option.enable_long_distance_matching: 1,
+        _Option.strategy: zstd.Strategy.fast,
+        _Option.window_log: max(_MIN_WINDOW_LOG, min(_MAX_WINDOW_LOG, bits)),
+        _Option.hash_log: _FAR_HASH_LOG if far else max(_MIN_HASH_LOG, bits - 2),
+        _Option.min_match: 6,
+        _Option.enable_long_distance_matching: int(far),
         _Option.checksum_flag: 0,
         _Option.dict_id_flag: 0,
     }

@@ -31,7 +31,6 @@ from safepoint.format.entries import (
     RunEntry,
     StepEntry,
     newer,
-    read_checkpoint,
 )
 
 __all__ = [
@@ -174,10 +173,10 @@ def decode(data: bytes) -> Document:
 def _stored(value: Any) -> Any:
     if isinstance(value, Entry | ArtifactTable):
         return value.stored
+    if value and isinstance(value, tuple):
+        return [one.stored for one in value] if isinstance(value[0], Entry) else value
     if isinstance(value, Mapping):
         return {name: _stored(item) for name, item in value.items()}
-    if isinstance(value, tuple):
-        return [_stored(item) for item in value]
     return value
 
 
@@ -189,15 +188,11 @@ def _named(kind: type[Entry]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda stored: {name: kind.read(entry) for name, entry in stored.items()}
 
 
-def _request(stored: dict[str, Any]) -> RequestEntry:
-    return RequestEntry(stored["id"], stored["fingerprint"], read_checkpoint(stored["entry"]))
-
-
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "steps": _named(StepEntry),
-    "checkpoints": lambda stored: tuple(map(read_checkpoint, stored)),
-    "latest": lambda stored: None if stored is None else read_checkpoint(stored),
-    "requests": lambda stored: tuple(map(_request, stored)),
+    "checkpoints": _each(CheckpointEntry),
+    "latest": lambda stored: None if stored is None else CheckpointEntry.read(stored),
+    "requests": _each(RequestEntry),
     "approvals": _named(ApprovalEntry),
     "artifacts": lambda stored: {
         name: tuple(map(ArtifactEntry.read, entries)) for name, entries in stored.items()

@@ -31,7 +31,6 @@ __all__ = [
     "RunEntry",
     "StepEntry",
     "newer",
-    "read_checkpoint",
 ]
 
 E = TypeVar("E", bound="Entry")
@@ -39,24 +38,34 @@ E = TypeVar("E", bound="Entry")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What its kinds share: the stored form, made once. A run may have 10,000 steps, of which a
-    commit changes one. `readers` turn stored values into those of the fields."""
+    """What its kinds share: the stored form, made once, when it is first needed. `readers` turn
+    stored values into those of the fields."""
 
     readers: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
-    stored: orjson.Fragment = field(init=False, repr=False, compare=False)
+    _stored: orjson.Fragment | None = field(init=False, default=None, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        kind: Any = type(self)
-        given = ((name, getattr(self, name), default) for name, default in _defaults(kind))
-        changed = {name: value for name, value, default in given if value != default}
-        object.__setattr__(self, "stored", orjson.Fragment(orjson.dumps(changed)))
+    @property
+    def stored(self) -> orjson.Fragment:
+        """A commit changes one of 10,000 steps, and adds one of 256 checkpoints."""
+        stored = self._stored
+        if stored is None:
+            kind: Any = type(self)
+            given = ((name, getattr(self, name), default) for name, default in _defaults(kind))
+            changed = {
+                name: value.stored if isinstance(value, Entry) else value
+                for name, value, default in given
+                if value != default
+            }
+            stored = orjson.Fragment(orjson.dumps(changed))
+            object.__setattr__(self, "_stored", stored)
+        return stored
 
     @classmethod
     def read(cls: type[E], stored: dict[str, Any]) -> E:
         """From the stored form. Raises KeyError, TypeError or AttributeError for another, and
         Unsupported for one with fields that this version does not know."""
         kind: Any = cls
-        if unknown := stored.keys() - {name for name, _ in _defaults(kind)}:
+        if unknown := stored.keys() - _names(kind):
             raise newer(f"holds {', '.join(sorted(unknown))}")
         for name, reader in cls.readers.items():
             if name in stored:
@@ -67,6 +76,11 @@ class Entry:
 @cache
 def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
     return tuple((f.name, f.default) for f in fields(kind) if f.init)
+
+
+@cache
+def _names(kind: Any) -> frozenset[str]:
+    return frozenset(name for name, _ in _defaults(kind))
 
 
 def newer(what: str) -> Unsupported:
@@ -119,8 +133,11 @@ class StepEntry(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointEntry:
-    """A checkpoint as the index holds it; `sha256` and `size` are of the state region."""
+class CheckpointEntry(Entry):
+    """A checkpoint as the index holds it, without defaults: all is stored. `sha256` and `size` are
+    of the state region."""
+
+    readers: ClassVar = {"actor": _actor}
 
     version: int
     run: int
@@ -134,14 +151,11 @@ class CheckpointEntry:
     actor: Actor
 
 
-def read_checkpoint(stored: dict[str, Any]) -> CheckpointEntry:
-    stored["actor"] = Actor(**stored["actor"])
-    return CheckpointEntry(**stored)
-
-
 @dataclass(frozen=True, slots=True)
-class RequestEntry:
+class RequestEntry(Entry):
     """A save that carried a request id, kept so that its repeat can be told and answered."""
+
+    readers: ClassVar = {"entry": CheckpointEntry.read}
 
     id: str
     fingerprint: str

@@ -166,7 +166,8 @@ def _encode_quickly(value: object, max_depth: int) -> bytes | None:
         types = marshal.dumps(cast(Any, value), 4)
     except (TypeError, ValueError):
         return None
-    if b"null" in text and any(pattern.search(types) for pattern in _NOT_FINITE):
+    last_byte = b"\x7f" in types or b"\xff" in types  # rare, and quickly found
+    if last_byte and b"null" in text and any(mark.search(types) for mark in _NOT_FINITE):
         return None
     return text[around : len(text) - around]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from safepoint.crypto.envelope import OVERHEAD, Place, Random, commits_to, seal, unseal
@@ -145,7 +145,8 @@ class Codec:
 def _event(event: dict[str, Any], actor: Actor) -> dict[str, object]:
     """As stored: without what is empty, since every record carries it."""
     given = {name: value for name, value in event.items() if value is not None}
-    return {**given, "actor": {name: value for name, value in asdict(actor).items() if value}}
+    names = [field.name for field in fields(actor) if getattr(actor, field.name)]
+    return {**given, "actor": {name: getattr(actor, name) for name in names}}
 
 
 def _damaged(key: str, why: str) -> Damaged:

@@ -136,7 +136,8 @@ class Started:
     run: do the work now, hand `idempotency_key` to outside systems, report with `fencing_token`
     before `lease_until`. skip: it is finished, `result` is what was recorded. wait: ask again
     after `wait_until`. blocked: steps in `needs` must be finished first, or `approvals` given.
-    `advice` says it in words.
+    `advice` says it in words. `in_doubt`: an earlier attempt never reported, or what it did was
+    forgotten by going back, so its effect may have happened. `error`: why the last one failed.
     """
 
     workspace: str
@@ -155,6 +156,8 @@ class Started:
     needs: tuple[str, ...] = ()
     holder: Actor | None = None
     approvals: tuple[ApprovalNeed, ...] = ()
+    in_doubt: bool = False
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

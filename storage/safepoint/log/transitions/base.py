@@ -80,10 +80,14 @@ class StateChange:
 
     def apply(self, document: Document, limits: Limits) -> Document:
         """The document with the new state in it. Raises InvalidInput or LimitExceeded."""
+        return replace(document, **self.fields(document, limits)) if self.given else document
+
+    def fields(self, document: Document, limits: Limits) -> dict[str, Any]:
+        """What of the document becomes new: nothing, or regions and digest. Raises as `apply`."""
         state = self.whole
         if state is None:
             if self.patch is None:
-                return document
+                return {}
             present = {} if document.state is None else decode_json(document.state)
             patched = merge_patch(present, decode_json(self.patch))
             state = encode_json(patched, max_depth=limits.depth)
@@ -95,7 +99,7 @@ class StateChange:
             )
         digest = hashlib.sha256(state).hexdigest()
         regions = {STATE: state, **{n: d for n, d in document.regions.items() if n != STATE}}
-        return replace(document, regions=regions, state_sha256=digest)
+        return {"regions": regions, "state_sha256": digest}
 
 
 NO_CHANGE = StateChange()

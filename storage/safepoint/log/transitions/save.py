@@ -62,7 +62,14 @@ class Save:
                 "version you loaded.",
                 code="version_conflict",
             )
-        changed = self.change.apply(advance(document, context), context.limits)
+        changed = advance(
+            document,
+            context,
+            summary=_replaced(document.summary, self.summary),
+            next_action=_replaced(document.next_action, self.next_action),
+            references=document.references if self.references is None else self.references,
+            **self.change.fields(document, context.limits),
+        )
         new, entry = checkpoint(
             changed,
             context,
@@ -70,12 +77,6 @@ class Save:
             label=self.label,
             summary=self.summary,
             step=self.step,
-        )
-        new = replace(
-            new,
-            summary=new.summary if self.summary is None else self.summary or None,
-            next_action=new.next_action if self.next_action is None else self.next_action or None,
-            references=new.references if self.references is None else self.references,
         )
         if self.request_id is not None:
             request = RequestEntry(self.request_id, self._fingerprint(), entry)
@@ -124,3 +125,8 @@ class Save:
                 code="request_reused",
             )
         return Outcome(SaveReply(request.entry, True))
+
+
+def _replaced(present: str | None, given: str | None) -> str | None:
+    """An empty text clears, none at all leaves what is there."""
+    return present if given is None else given or None

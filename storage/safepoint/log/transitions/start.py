@@ -96,6 +96,8 @@ class Start:
             attempt=entry.attempts,
             advice="",
             idempotency_key=idempotency_key(context.workspace, document.run, self.step),
+            in_doubt=entry.doubt or bool(returned_warning(document, self.step)),
+            error=entry.error,
         )
 
     def _skip(self, document: Document, context: Context, entry: StepEntry) -> Outcome[Started]:
