@@ -141,7 +141,7 @@ async def test_programs_that_hold_the_old_store_key_write_on_until_they_meet_the
             with pytest.raises(WrongKey) as caught:
                 await refused
             assert caught.value.code == "store_key_changed"
-        assert await everything(place.objects, "workspaces/new/") == []
+        assert await everything(place.objects, "workspaces/new/log/") == []
         await store.workspace("new").save({})
     assert (await states(place))[2] == {"n": 3}
 

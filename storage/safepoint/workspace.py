@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from safepoint.approvals import Approvals
 from safepoint.artifacts import Artifacts
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Workspace"]
 
-R = TypeVar("R")
-
 
 class Workspace:
     """One durable task. Made by `Store.workspace`; holds no state of its own, so any number may
@@ -68,32 +66,27 @@ class Workspace:
 
     def __init__(self, handle: Handle) -> None:
         self.name = handle.name
-        self._handle = handle
+        self.handle = handle  # for this library's modules that build on workspaces
         self._log = handle.log
         self._listing = Listing(handle.name, handle.log)
         self._history = History(handle)
 
     @property
-    def handle(self) -> Handle:
-        """What its parts share, for this library's modules that build on workspaces."""
-        return self._handle
-
-    @property
     def artifacts(self) -> Artifacts:
         """Its files."""
-        return Artifacts(self._handle)
+        return Artifacts(self.handle)
 
     @property
     def approvals(self) -> Approvals:
         """Questions to people, and their answers."""
-        return Approvals(self._handle)
+        return Approvals(self.handle)
 
     @property
     def retention(self) -> WorkspaceRetention:
         """Which of its versions are kept."""
         from safepoint.retention import WorkspaceRetention  # as below
 
-        return WorkspaceRetention(self._handle)
+        return WorkspaceRetention(self.handle)
 
     @property
     def durable(self) -> Durable:
@@ -101,7 +94,7 @@ class Workspace:
         `async with workspace.durable() as run: page = await run.step("fetch", fetch, url)`."""
         from safepoint.integrations.durable import Durable  # only where it is used
 
-        return Durable(self, self._handle)
+        return Durable(self, self.handle)
 
     async def save(
         self,
@@ -129,13 +122,13 @@ class Workspace:
             Conflict: `version_conflict` (tells what changed since) or `request_reused`.
             LimitExceeded: the state or a text is too large.
         """
-        change = await self._handle.change(state, patch)
+        change = await self.handle.change(state, patch)
         command = Save(
             change, label, summary, next_action, kind, step, expected_version, request_id,
-            entries_of(references, self._handle.limits),
+            entries_of(references, self.handle.limits),
         )  # fmt: skip
         try:
-            done = await self._handle.commit(command, size=change.size)
+            done = await self.handle.commit(command, size=change.size)
         except Conflict as conflict:
             if conflict.code != "version_conflict" or expected_version is None:
                 raise
@@ -165,14 +158,14 @@ class Workspace:
         """
         if version is not None and label is not None:
             raise InvalidInput("version and label exclude each other", hint="Give one of them.")
-        head = await self._handle.existing()
+        head = await self.handle.existing()
         if label is not None:
             version = await self._listing.version_of_label(head.document, label)
         document = head.document
         if version is not None:
             document = await self._log.document(version, document)
         brief = brief_of(
-            self.name, document, now_ms=self._handle.now_ms(), head_version=head.version
+            self.name, document, now_ms=self.handle.now_ms(), head_version=head.version
         )
         state = document.state
         return Checkpoint(
@@ -188,12 +181,12 @@ class Workspace:
         self, *, limit: int = 20, cursor: str | None = None
     ) -> Page[CheckpointInfo]:
         """The checkpoints, newest first, all the way back. Raises NotFound."""
-        head = await self._handle.existing()
+        head = await self.handle.existing()
         return await self._listing.checkpoints(head.document, limit=limit, cursor=cursor)
 
     async def history(self, *, limit: int = 20, cursor: str | None = None) -> Page[Event]:
         """Every commit, newest first: one object is read for each. Raises NotFound."""
-        head = await self._handle.existing()
+        head = await self.handle.existing()
         return await self._listing.history(head.document, limit=limit, cursor=cursor)
 
     async def plan_steps(
@@ -210,7 +203,7 @@ class Workspace:
             LimitExceeded: too many steps.
         """
         planned = tuple(PlannedStep(s) if isinstance(s, str) else s for s in steps)
-        done = await self._handle.commit(PlanSteps(planned, goal))
+        done = await self.handle.commit(PlanSteps(planned, goal))
         document = done.head.document
         added, kept = done.reply
         return Plan(
@@ -220,7 +213,7 @@ class Workspace:
             added=added,
             kept=kept,
             total=len(document.steps),
-            next_step=next_step(document, self._handle.now_ms()),
+            next_step=next_step(document, self.handle.now_ms()),
         )
 
     async def start_step(
@@ -241,9 +234,9 @@ class Workspace:
         Raises:
             Conflict: `input_changed` or `stale_token`.
         """
-        data = await self._handle.encoded(input)
+        data = await self.handle.encoded(input)
         digest = None if data is None else hashlib.sha256(data).hexdigest()
-        return (await self._handle.commit(Start(step, lease, digest, fencing_token))).reply
+        return (await self.handle.commit(Start(step, lease, digest, fencing_token))).reply
 
     async def mark_step_done(
         self,
@@ -269,20 +262,20 @@ class Workspace:
             Conflict: `already_recorded` (with other contents), `stale_token`, `token_required`.
             LimitExceeded: the result, state or a text is too large.
         """
-        change = await self._handle.change(state, patch)
-        data = await self._handle.encoded(result)
+        change = await self.handle.change(state, patch)
+        data = await self.handle.encoded(result)
         command = Mark(
             step, status, data, error, retryable, retry_after, fencing_token, change, summary
         )
-        return (await self._handle.commit(command, size=change.size)).reply
+        return (await self.handle.commit(command, size=change.size)).reply
 
     async def steps(
         self, *, status: str | None = None, limit: int = 100, cursor: str | None = None
     ) -> Page[Step]:
         """The steps in plan order, all or those of one status. Raises NotFound."""
-        document = (await self._handle.existing()).document
+        document = (await self.handle.existing()).document
         return self._listing.steps(
-            document, self._handle.now_ms(), status=status, limit=limit, cursor=cursor
+            document, self.handle.now_ms(), status=status, limit=limit, cursor=cursor
         )
 
     async def compare(
@@ -371,7 +364,7 @@ class Workspace:
             Conflict: `steps_running` (unless `even_if_running`), `other_run`.
             InvalidInput: `unknown_key`.
         """
-        change = await self._handle.change(state, UNSET)
+        change = await self.handle.change(state, UNSET)
         return await self._history.start_new_run(
             carry, change, reason=reason, run=run, even_if_running=even_if_running
         )
@@ -387,7 +380,7 @@ class Workspace:
         to their ends. Writers may go on meanwhile. Raises NotFound."""
         from safepoint.verify import verify_workspace  # few processes do, and all would start later
 
-        return await verify_workspace(self._handle, deep=deep, on_progress=on_progress)
+        return await verify_workspace(self.handle, deep=deep, on_progress=on_progress)
 
     async def repair(
         self, *, dry_run: bool = False, on_progress: OnProgress | None = None
@@ -403,4 +396,4 @@ class Workspace:
         """
         from safepoint.verify import repair_workspace  # as above
 
-        return await repair_workspace(self._handle, dry_run=dry_run, on_progress=on_progress)
+        return await repair_workspace(self.handle, dry_run=dry_run, on_progress=on_progress)

@@ -25,7 +25,6 @@ from safepoint.errors import (
     OutcomeUnknown,
     SafepointError,
     Unavailable,
-    WrongKey,
 )
 from safepoint.format.document import Document
 from safepoint.format.keys import keys_key, log_key
@@ -193,25 +192,19 @@ class Committer:
         log, first = self._log, head.version + 1
         if head.version and (log.keys is None or log.keys.first != first):
             await log.reload_keys()
-        ours = None
         if log.keys is None or log.keys.first != first or log.codec is None:
-            ours = await self._put_keys(first)
+            await self._put_keys(first)
         if log.keys is not None and log.keys.store_key != log.shared.keys.number:
             # Begun under the previous store key, by a program that holds no other, and perhaps
             # after everything was wrapped anew.
             renewed = await rewrap_keys(log.shared, log.name, used=0, begun=head.version > 0)
             if renewed.keys is not None:
                 log.use_keys(renewed.keys)
-        try:
-            await check_store_key(log.shared.objects, log.shared.keys)
-        except WrongKey:
-            if ours is not None:
-                await log.shared.objects.delete(ours)
-            raise
+        # Ours stays also if it is refused: somebody may have begun with it before the change.
+        await check_store_key(log.shared.objects, log.shared.keys)
 
-    async def _put_keys(self, first: int, attempts: int = 5) -> str | None:
-        """The key of the manifest if it is ours. Another's may vanish: a program that finds the
-        store key changed takes its own away."""
+    async def _put_keys(self, first: int, attempts: int = 5) -> None:
+        """Use ours, or those of whoever was first."""
         log, shared = self._log, self._log.shared
         generation = log.generation + 1
         key = keys_key(log.name, generation)
@@ -219,25 +212,32 @@ class Committer:
         data, keys = new_manifest(
             shared.keys, log.name, at=at, random=shared.random, generation=generation, first=first
         )
-        ours = await self._settle(key, data)
-        if not ours:
+        if not await self._settle(key, data):
             found = await shared.objects.get(key)
-            if found is None and attempts:
-                return await self._put_keys(first, attempts - 1)
-            if found is None:
-                raise Unavailable(
-                    f"the keys of workspace {log.name!r} vanished while it was made",
-                    hint="Call again.",
-                )
+            if found is None:  # wrapped anew by another program, under the next number
+                await log.reload_keys(begun=first > 1)
+                if log.keys is not None and log.keys.first == first:
+                    return
+                if not attempts:
+                    raise Unavailable(
+                        f"the keys of workspace {log.name!r} vanished while it was made",
+                        hint="Call again.",
+                    )
+                await self._put_keys(first, attempts - 1)
+                return
             try:
                 keys = open_manifest(shared.keys, log.name, generation, found)
             except Damaged as error:
                 if error.code != "replaced_store_key":
                     raise
                 log.generation = generation  # its program has to stop: it is passed over
-                return await self._put_keys(first)
+                await self._put_keys(first)
+                return
         log.use_keys(keys)
-        return key if ours else None
+        if shared.keys.number:
+            await log.reload_keys(
+                begun=first > 1
+            )  # ours may have come after another was wrapped anew
 
     async def _put(self, sealed: Sealed, head: Head, event: dict[str, Any]) -> bool:
         name = self._log.name

@@ -337,9 +337,9 @@ class Log:
         await self.reload_keys()
         return self.generation != before
 
-    async def reload_keys(self) -> None:
-        """Take the newest keys there are now."""
-        await self._load_keys(None, begun=True)
+    async def reload_keys(self, *, begun: bool = True) -> None:
+        """Take the newest keys there are now. `begun`: whether the workspace has versions."""
+        await self._load_keys(None, begun=begun)
 
     def use_keys(self, keys: WorkspaceKeys) -> None:
         """Seal and open with these from now on, unless newer ones are known; those of a deleted
