@@ -83,35 +83,33 @@ def client_edits(
         path = project / client.project
     else:
         return
-    yield Edit(
-        client.name,
-        "server",
-        path,
-        project,
-        lambda text: _server_put(client, server, text),
-        removes=server is None,
-    )
-    if client.hooks is None:
-        return
     commands = {}
-    if hooks and isinstance(server, Local):
+    if client.hooks is not None and hooks and isinstance(server, Local):
         commands = {
             event: hook_command(client, server, ours, machine.platform)
             for event, ours, _ in client.hooks.events
         }
-    found = client.hooks
-    yield Edit(
-        client.name,
-        "hooks",
-        found.user(machine) if project is None else project / found.project,
-        project,
-        lambda text: (
-            with_hooks(JsonText(text), found, commands)
-            if commands
-            else without_hooks(JsonText(text))
-        ),
-        removes=not commands,
-    )
+
+    def serve(text: str) -> Text:
+        return _server_put(client, server, text)
+
+    def hook(text: str) -> JsonText:
+        file = JsonText(text)
+        if client.hooks is None or not commands:
+            return without_hooks(file)
+        return with_hooks(file, client.hooks, commands)
+
+    removes = server is None
+    if client.hooks is None:
+        yield Edit(client.name, "server", path, project, serve, removes)
+        return
+    beside = client.hooks.user(machine) if project is None else project / client.hooks.project
+    if beside == path:
+        both = "server, hooks"
+        yield Edit(client.name, both, path, project, lambda text: hook(serve(text).text), removes)
+        return
+    yield Edit(client.name, "server", path, project, serve, removes)
+    yield Edit(client.name, "hooks", beside, project, hook, removes or not commands)
 
 
 def snippet(client: Client, server: Local) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -77,13 +78,14 @@ class ConfigFile:
                 self.real.unlink(missing_ok=True)
                 return None
             self.real.parent.mkdir(parents=True, exist_ok=True)
-            kept = None if self.data is None else self._keep(self.data)
-            try:
+            if self.data is None:
                 self._put(data)
-            except BaseException:
-                if kept is not None:
-                    kept.unlink(missing_ok=True)
-                raise
+                return None
+            kept = self._backup(len(self.backups) + 1)
+            descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with _gone_on_failure(kept):
+                self._write(descriptor, kept, self.data)
+                self._put(data)
             return kept
         except OSError as error:
             raise NotEditable(f"it cannot be written: {_reason(error)}") from None
@@ -97,29 +99,18 @@ class ConfigFile:
     def _put(self, data: bytes) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{self.real.name}.", dir=self.real.parent)
         new = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            self._take_over_rights(new)
+        with _gone_on_failure(new):
+            self._write(descriptor, new, data)
             self._check()
             os.replace(new, self.real)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
         _sync_folder(self.real.parent)
 
-    def _keep(self, data: bytes) -> Path:
-        number = len(self.backups) + 1
-        path = self._backup(number)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    def _write(self, descriptor: int, path: Path, data: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         self._take_over_rights(path)
-        return path
 
     def _backup(self, number: int) -> Path:
         return self.real.with_name(self.real.name + _BACKUP.format(number))
@@ -133,6 +124,15 @@ class ConfigFile:
         path.chmod(stat.S_IMODE(old.st_mode))
         if os.name != "nt" and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
             os.chown(path, old.st_uid, old.st_gid)
+
+
+@contextlib.contextmanager
+def _gone_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path) -> bytes | None:

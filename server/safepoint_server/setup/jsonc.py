@@ -178,28 +178,30 @@ class JsonText:
 
     def _cuts(self, holder: _Node, at: int) -> list[tuple[int, int, str]]:
         """What to cut so that one part is gone, with one comma and the white space on one side."""
-        part = holder.parts[at]
-        before = len(self.text[: part.start].rstrip(_SPACE))
-        is_last = at + 1 == len(holder.parts)
-        follows = holder.end - 1 if is_last else holder.parts[at + 1].start
-        if part.comma is not None and not (
-            is_last or self.text[part.comma + 1 : follows].strip(_SPACE)
-        ):
-            return [(part.start, part.node.end, ""), (part.comma, follows, "")]
-        if part.below_comment and "\n" not in self.text[part.node.end : follows]:
-            before = part.start
-        cuts = [(before, part.node.end, "")]
-        if part.comma is not None:
-            cuts.append((part.comma, part.comma + 1, ""))
-        elif at > 0:
-            comma = holder.parts[at - 1].comma
-            assert comma is not None  # noqa: S101 - the parser saw it between the two
-            cuts.insert(0, (comma, comma + 1, ""))
+        part, text = holder.parts[at], self.text
+        start, end = part.start, part.node.end
+        before = len(text[:start].rstrip(_SPACE))
         if len(holder.parts) == 1:
-            inner = self.text[holder.start + 1 : before] + self.text[part.node.end : holder.end - 1]
+            inner = text[holder.start + 1 : start] + text[end : holder.end - 1]
             if not inner.strip(_SPACE + ","):
                 return [(holder.start + 1, holder.end - 1, "")]
-        return cuts
+        comma = part.comma
+        if comma is None:
+            behind = text[end:]
+            other = holder.parts[at - 1].comma if at else None
+            cuts = [] if other is None else [(other, other + 1, "")]
+            return [*cuts, (self._from(part, before, behind), end, "")]
+        if at + 1 < len(holder.parts):
+            follows = holder.parts[at + 1].start
+            if not text[comma + 1 : follows].strip(_SPACE):
+                return [(start, end, ""), (comma, follows, "")]
+        behind = text[end:comma] + text[comma + 1 :]
+        return [(self._from(part, before, behind), end, ""), (comma, comma + 1, "")]
+
+    def _from(self, part: _Part, before: int, behind: str) -> int:
+        """Where to begin to cut: a comment that ends with its line must not go on over `behind`."""
+        ends_its_line = behind.lstrip(" \t\r").startswith("\n")
+        return before if ends_its_line or not part.below_comment else part.start
 
     def _edited(self, edits: list[tuple[int, int, str]]) -> JsonText:
         text = self.text
