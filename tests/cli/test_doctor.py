@@ -31,7 +31,9 @@ def _files(folder: str) -> set[str]:
     return {path.as_posix() for path in found if path.parts[0] != ".tmp"}
 
 
-def test_all_is_well_with_a_healthy_store_and_nothing_is_left_in_it(cli: Cli, place: Any) -> None:
+def test_all_is_well_with_a_healthy_store_and_nothing_is_left_in_it(
+    cli: Cli, place: Any, home: Path
+) -> None:
     cli("ls", *place.options)
     before = _files(place.url)
     ran = cli("doctor", *place.options, "--json")

@@ -21,22 +21,6 @@ unix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such links")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home of somebody without any client, and a project as the folder to be in."""
-    home = tmp_path / "home"
-    (home / "project").mkdir(parents=True)
-    for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
-    monkeypatch.setenv("APPDATA", str(home / "AppData" / "Roaming"))
-    monkeypatch.setenv("PATH", "")
-    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(home / "project")
-    return home
-
-
-@pytest.fixture
 def files(home: Path) -> dict[Path, bytes]:
     """The files of every client, with servers and hooks of others in them."""
     machine = Machine.here()

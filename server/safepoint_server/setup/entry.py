@@ -120,9 +120,9 @@ def _start(entry: dict[str, Any], client: Client, server: Local, old: Mapping[st
         names.append(PASSPHRASE)
     elif server.passphrase and (value := secret_of(client, PASSPHRASE)) is not None:
         env[PASSPHRASE] = _members(old, "env").get(PASSPHRASE, value)
-    if env:
+    if env or "env" in old:
         entry["env"] = env
-    if names:
+    if names or "env_vars" in old:
         entry["env_vars"] = names
 
 
