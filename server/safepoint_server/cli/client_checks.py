@@ -119,7 +119,10 @@ async def _hooks(one: Registered, machine: Machine) -> Finding:
     if missing:
         return Finding(name, "warning", f"not installed for {', '.join(missing)}", again)
     first = wanted.events[0][0]
-    words = shlex.split(one.hooks[first])
+    try:
+        words = shlex.split(one.hooks[first])
+    except ValueError:
+        return Finding(name, "failed", f"{first} is no command line: {one.hooks[first]}", again)
     ours = tuple(words[: len(launch_command())]) == launch_command()
     if one.scope == "project" and not ours:
         return Finding(name, "warning", "they call another program: not run", again)

@@ -25,8 +25,10 @@ __all__ = [
     "inputs_of",
     "is_ours",
     "launch_command",
+    "members_of",
     "merged_entry",
     "secret_of",
+    "texts_of",
 ]
 
 NAME: Final = "safepoint"
@@ -112,14 +114,14 @@ def _start(entry: dict[str, Any], client: Client, server: Local, old: Mapping[st
     command, *first = server.command
     entry["command"] = command
     entry["args"] = [*first, "serve", *server.options, *_other_options(old)]
-    env = {key: value for key, value in _members(old, "env").items() if key not in _OPENING}
+    env = {key: value for key, value in members_of(old, "env").items() if key not in _OPENING}
     if server.kms_key is not None:
         env[_KMS] = server.kms_key
-    names = [name for name in _list(old, "env_vars") if name not in _OPENING]
+    names = [name for name in texts_of(old, "env_vars") if name not in _OPENING]
     if server.passphrase and client.toml:
         names.append(PASSPHRASE)
     elif server.passphrase and (value := secret_of(client, PASSPHRASE)) is not None:
-        env[PASSPHRASE] = _members(old, "env").get(PASSPHRASE, value)
+        env[PASSPHRASE] = members_of(old, "env").get(PASSPHRASE, value)
     if env or "env" in old:
         entry["env"] = env
     if names or "env_vars" in old:
@@ -133,7 +135,7 @@ def _reach(entry: dict[str, Any], client: Client, server: Remote, old: Mapping[s
             "Leave --http out: it then starts a server of its own.",
         )
     entry[client.address] = server.url
-    headers = dict(_members(old, "headers"))
+    headers = dict(members_of(old, "headers"))
     if server.token is not None and client.toml:
         entry["bearer_token_env_var"] = server.token
     elif server.token is not None:
@@ -170,7 +172,7 @@ def _slug(variable: str) -> str:
 
 def _other_options(old: Mapping[str, Any]) -> Iterator[str]:
     """What somebody gave `serve` besides, such as --toolsets: all but the store and its key."""
-    words = iter(_list(old, "args"))
+    words = iter(texts_of(old, "args"))
     for word in words:
         if word == "serve":
             break
@@ -183,14 +185,16 @@ def _other_options(old: Mapping[str, Any]) -> Iterator[str]:
 
 def _words(entry: Mapping[str, Any]) -> Sequence[str]:
     command = entry.get("command")
-    return [*([command] if isinstance(command, str) else []), *_list(entry, "args")]
+    return [*([command] if isinstance(command, str) else []), *texts_of(entry, "args")]
 
 
-def _members(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def members_of(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The object at `key`; one without members if it is anything else."""
     value = entry.get(key)
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(entry: Mapping[str, Any], key: str) -> list[str]:
+def texts_of(entry: Mapping[str, Any], key: str) -> list[str]:
+    """The array at `key`, as texts; an empty one if it is anything else."""
     value = entry.get(key)
     return [str(item) for item in value] if isinstance(value, list) else []

@@ -16,6 +16,7 @@ from safepoint_server.setup.errors import ChangedMeanwhile, NotEditable
 __all__ = ["ConfigFile"]
 
 _MAX_BYTES: Final = 64 << 20
+_AGAIN: Final = "Run `safepoint setup` again."
 _BACKUP: Final = ".safepoint-{}.bak"
 
 
@@ -87,14 +88,14 @@ class ConfigFile:
                 self._write(descriptor, kept, self.data)
                 self._put(data)
             return kept
+        except FileExistsError:
+            raise ChangedMeanwhile("another setup is at work here", _AGAIN) from None
         except OSError as error:
             raise NotEditable(f"it cannot be written: {_reason(error)}") from None
 
     def _check(self) -> None:
         if _read(self.real) != self.data:
-            raise ChangedMeanwhile(
-                "it was changed by somebody else just now", "Run `safepoint setup` again."
-            )
+            raise ChangedMeanwhile("it was changed by somebody else just now", _AGAIN)
 
     def _put(self, data: bytes) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{self.real.name}.", dir=self.real.parent)

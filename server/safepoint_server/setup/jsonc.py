@@ -6,8 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from safepoint_server.setup.errors import NotEditable
 
@@ -18,20 +17,28 @@ Place = Sequence[str | int]
 
 _TOKEN: Final = re.compile(
     r"""
-      (?P<space>   [ \t\r\n\ufeff]+ )
-    | (?P<comment> //[^\r\n]* | /\*.*?\*/ )
-    | (?P<string>  "(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*" )
-    | (?P<mark>    [{}\[\],:] )
-    | (?P<plain>   [^\s{}\[\],:"/]+ )
+    [ \t\r\n\ufeff]*
+    (?: (?P<comment> //[^\r\n]* | /\*.*?\*/ )
+      | (?P<string>  "(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*" )
+      | (?P<mark>    [{}\[\],:] )
+      | (?P<plain>   [^\s{}\[\],:"/]+ )
+      | (?P<end>     \Z ) )
     """,
     re.VERBOSE | re.DOTALL,
 )
 _MAX_DEPTH: Final = 200
 _SPACE: Final = " \t\r\n"
+_BLANK: Final = _SPACE + "\ufeff"
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+
+
+class _Node(NamedTuple):
     """A value and where it stands; `parts` are what an object or array holds."""
 
     start: int
@@ -42,8 +49,7 @@ class _Node:
     """Behind the last thing before the closing bracket that is not white space."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """A member of an object, or an item of an array (whose key is its place)."""
 
     key: str | int
@@ -55,8 +61,7 @@ class _Part:
     """Whether a comment that ends with its line stands right before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str
     start: int
     end: int
@@ -285,7 +290,7 @@ class _Parser:
 
     def _scalar(self, token: _Token, word: str) -> Any:
         try:
-            return json.loads(word, parse_constant=_no_constant)
+            return _DECODER.decode(word)
         except (ValueError, RecursionError):
             _fail(self._text, token.start, f"{word[:40]!r} is not JSON")
 
@@ -352,13 +357,15 @@ class _Parser:
 
 def _tokens(text: str) -> Iterator[_Token]:
     at = 0
-    while at < len(text):
+    while True:
         match = _TOKEN.match(text, at)
         if match is None:
-            _fail(text, at, "this is not JSON")
-        if match.lastgroup != "space":
-            yield _Token(str(match.lastgroup), at, match.end())
-        at = match.end()
+            _fail(text, len(text) - len(text[at:].lstrip(_BLANK)), "this is not JSON")
+        kind = str(match.lastgroup)
+        if kind == "end":
+            return
+        start, at = match.span(kind)
+        yield _Token(kind, start, at)
 
 
 def _fail(text: str, at: int | None, why: str) -> NoReturn:
@@ -366,10 +373,6 @@ def _fail(text: str, at: int | None, why: str) -> NoReturn:
     line = text.count("\n", 0, at) + 1
     column = at - text.rfind("\n", 0, at)
     raise NotEditable(f"line {line}, column {column}: {why}")
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _same(one: Any, other: Any) -> bool:

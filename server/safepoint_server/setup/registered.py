@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safepoint_server.setup.clients import CLIENTS, Client, Machine
-from safepoint_server.setup.entry import NAME, is_ours, secret_of
+from safepoint_server.setup.entry import NAME, is_ours, members_of, secret_of, texts_of
 from safepoint_server.setup.errors import NotEditable
 from safepoint_server.setup.files import ConfigFile
 from safepoint_server.setup.hooks import hooks_of
@@ -58,20 +58,17 @@ class Registered:
     def start(self, environ: Mapping[str, str]) -> Start | None:
         """What the client starts, secrets taken from `environ`; None for a server over HTTP."""
         entry = self.entry or {}
-        command, args, env = entry.get("command"), entry.get("args"), entry.get("env")
+        command = entry.get("command")
         if not isinstance(command, str):
             return None
-        variables = {}
-        if isinstance(env, Mapping):
-            variables = {str(key): str(value) for key, value in env.items()}
-        for name in entry.get("env_vars") or []:
-            variables[str(name)] = _by_name(str(name))
+        variables = {key: str(value) for key, value in members_of(entry, "env").items()}
+        for name in texts_of(entry, "env_vars"):
+            variables[name] = _by_name(name)
         filled = {
             key: environ.get(key, value) if value in _references(self.client, key) else value
             for key, value in variables.items()
         }
-        words = (command, *(str(word) for word in args or []))
-        return Start(words, tuple(sorted(filled.items())))
+        return Start((command, *texts_of(entry, "args")), tuple(sorted(filled.items())))
 
 
 def _by_name(variable: str) -> str:
@@ -88,7 +85,7 @@ def registered(machine: Machine, project: Path) -> Iterator[Registered]:
         found = _look(client, "user", client.user(machine), _hooks_file(client, machine, None))
         if found.entry is not None or found.problem or found.hooks or client.is_here(machine):
             yield found
-        if client.project is not None:
+        if client.project is not None and project != machine.home:
             file = _hooks_file(client, machine, project)
             found = _look(client, "project", project / client.project, file)
             if found.entry is not None or found.problem or found.hooks:
