@@ -24,7 +24,6 @@ def test_it_starts_the_server_after_setup_and_no_longer_after_removal(person: Cl
     listed = person.claude("mcp", "list")
     assert "safepoint: " in listed
     assert "✔ Connected" in listed
-    assert "User config" in person.claude("mcp", "get", "safepoint")
 
     person.safepoint("setup", "--client", "claude-code", "--remove")
     listed = person.claude("mcp", "list")
@@ -53,7 +52,6 @@ def test_what_it_wrote_itself_is_brought_up_to_date_in_place(person: ClaudeCode)
     entry = json.loads((person.home / ".claude.json").read_text())["mcpServers"]["safepoint"]
     assert entry["args"][-2:] == ["--toolsets", "core,history"]
     assert entry["env"] == {}
-    assert "✔ Connected" in person.claude("mcp", "list")
     assert "Removed" in person.claude("mcp", "remove", "--scope", "user", "safepoint")
     assert "Already set up" not in person.safepoint("setup", "--client", "claude-code")
 

@@ -126,14 +126,16 @@ async def _hooks(one: Registered, machine: Machine) -> Finding:
     ours = tuple(words[: len(launch_command())]) == launch_command()
     if one.scope == "project" and not ours:
         return Finding(name, "warning", "they call another program: not run", again)
-    problem = await asyncio.to_thread(_run_hook, words, first, machine.environ)
-    if problem:
+    runs, problem = await asyncio.to_thread(_run_hook, words, first, machine.environ)
+    if not runs:
         return Finding(name, "failed", f"{first} does not run: {problem}", again)
+    if problem:
+        return Finding(name, "warning", f"{first} runs, and says: {problem}")
     return Finding(name, "ok", f"installed for {', '.join(one.hooks)}; {first} runs")
 
 
-def _run_hook(words: list[str], event: str, environ: Mapping[str, str]) -> str:
-    """Run it in a folder of nobody; what went wrong, or nothing."""
+def _run_hook(words: list[str], event: str, environ: Mapping[str, str]) -> tuple[bool, str]:
+    """Run it in a folder of nobody: whether it went, and what it had to say of trouble."""
     with tempfile.TemporaryDirectory() as folder:
         sent = {"hook_event_name": event, "source": "startup", "cwd": folder, "session_id": ""}
         try:
@@ -149,9 +151,10 @@ def _run_hook(words: list[str], event: str, environ: Mapping[str, str]) -> str:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"no end within {_HOOK_SECONDS:.0f} s"
+            return False, f"no end within {_HOOK_SECONDS:.0f} s"
         except OSError as error:
-            return error.strerror or str(error)
+            return False, error.strerror or str(error)
+    said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     if done.returncode != 0:
-        return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
-    return ""
+        return False, (said or [f"exit code {done.returncode}"])[0]
+    return True, said[0] if said else ""
