@@ -159,9 +159,10 @@ def test_a_server_of_that_name_that_is_something_else_is_left_alone(
     path.parent.mkdir()
     text = '{"mcpServers": {"safepoint": {"command": "npx", "args": ["climbing"]}}}'
     path.write_text(text)
-    ran = cli("setup", *empty.options, "--no-hooks")
+    ran = cli("setup", *empty.options)
     assert ran.code == 1
     assert "starts something else" in ran.err
+    assert set(contents(home)) == {path}, "no hooks without a server"
     assert cli("setup", "--remove").code == 0
     assert path.read_text() == text
 

@@ -73,6 +73,8 @@ def test_a_client_without_such_servers_is_not_given_a_token_in_clear(name: str) 
 def test_only_a_client_that_asks_people_gets_inputs() -> None:
     assert [one["id"] for one in inputs_of(client_of("vscode"), SECRET)] == ["safepoint-passphrase"]
     assert [one["id"] for one in inputs_of(client_of("vscode"), REMOTE)] == ["safepoint-token"]
+    named = Remote(REMOTE.url, "TEAM_TOKEN")
+    assert [one["id"] for one in inputs_of(client_of("vscode"), named)] == ["safepoint-team-token"]
     assert inputs_of(client_of("vscode"), LOCAL) == []
     assert inputs_of(client_of("cursor"), SECRET) == []
 

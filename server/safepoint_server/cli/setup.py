@@ -19,7 +19,7 @@ from safepoint_server.cli.plain import one_line, paragraph
 from safepoint_server.names import check_workspace_name
 from safepoint_server.setup.clients import CLIENTS, Client, Machine, client_of
 from safepoint_server.setup.edits import Outcome, binding_edit, client_edits, run_edit
-from safepoint_server.setup.entry import PASSPHRASE, Local, Remote, launch_command
+from safepoint_server.setup.entry import Local, Remote, launch_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,7 +95,11 @@ def run(args: argparse.Namespace) -> int:
         edits.append(binding_edit(project, args.workspace, remove=args.remove))
     if not edits and not args.remove:
         return _nothing_to_do(args, left_out)
-    outcomes = [run_edit(edit, dry_run=args.dry_run) for edit in edits]
+    outcomes: list[Outcome] = []
+    for edit in edits:
+        failed = any(one.status == "failed" and one.client == edit.client for one in outcomes)
+        if args.remove or not failed:  # no hooks without a server
+            outcomes.append(run_edit(edit, dry_run=args.dry_run))
     notes = [*left_out, *_notes(clients, server, outcomes, project)]
     _print(args, outcomes, notes)
     return Exit.FAILED if any(one.status == "failed" for one in outcomes) else Exit.OK
@@ -105,9 +109,7 @@ def _check(args: argparse.Namespace) -> None:
     more = "`safepoint setup --help` says more."
     if args.workspace is not None:
         if args.scope != "project":
-            raise UsageError(
-                "--workspace is for the folder of a project: add --scope project", more
-            )
+            raise UsageError("--workspace is for a project: add --scope project", more)
         check_workspace_name(args.workspace)
     if args.token_variable is not None and args.http is None:
         raise UsageError("--token-variable is for a server reached with --http", more)
@@ -184,8 +186,8 @@ def _chosen(
 def _nothing_to_do(args: argparse.Namespace, left_out: list[str]) -> int:
     if args.json:
         print_json({"ok": False, "dry_run": args.dry_run, "files": [], "notes": left_out})
-    for note in left_out:
-        print_error(note)
+    else:
+        _print_notes(left_out)
     print_error(
         "no MCP client was found on this machine",
         f"Name one with --client: {', '.join(_names())}. Any other takes what `safepoint doctor` "
@@ -207,8 +209,8 @@ def _notes(
         return
     for client in changed:
         yield f"{client.title}: {client.afterwards}"
-        secret = server.token if isinstance(server, Remote) else server.passphrase and PASSPHRASE
-        if not secret:
+        secret = server.secret
+        if secret is None:
             continue
         if client.asks:
             yield f"{client.title} asks for it once, and keeps it in its own secret storage."
@@ -244,8 +246,12 @@ def _print(args: argparse.Namespace, outcomes: list[Outcome], notes: list[str]) 
         to.print("Nothing of Safepoint was found.")
     elif all(one.status == "unchanged" for one in outcomes):
         to.print("Nothing to do." if args.remove else "Already set up.", style="green")
+    _print_notes(notes)
+
+
+def _print_notes(notes: list[str]) -> None:
     for note in notes:
-        to.print(paragraph(note), soft_wrap=True)
+        console().print(paragraph(note), soft_wrap=True)
 
 
 def _status(outcome: Outcome, *, dry_run: bool) -> str:
@@ -260,8 +266,7 @@ def _kept(outcome: Outcome) -> str:
 def _print_diff(to: Console, diff: str) -> None:
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in diff.splitlines():
-        to.print(
-            one_line(line.replace("\t", "    ")), style=styles.get(line[:1], ""), soft_wrap=True
-        )
+        shown = one_line(line.expandtabs(4))
+        to.print(shown, style=styles.get(line[:1], ""), soft_wrap=True)
     if diff:
         to.print()

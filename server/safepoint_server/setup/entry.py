@@ -52,6 +52,11 @@ class Local:
     passphrase: bool = False
 
     @property
+    def secret(self) -> str | None:
+        """The variable with the secret that the client has to pass on, if there is one."""
+        return PASSPHRASE if self.passphrase else None
+
+    @property
     def options(self) -> list[str]:
         """What names the store, for `serve` and for `hook`."""
         key_file = [] if self.key_file is None else ["--key-file", str(self.key_file)]
@@ -64,6 +69,11 @@ class Remote:
 
     url: str
     token: str | None = None
+
+    @property
+    def secret(self) -> str | None:
+        """As for `Local`."""
+        return self.token
 
 
 def launch_command() -> tuple[str, ...]:
@@ -153,21 +163,22 @@ def secret_of(client: Client, variable: str) -> str | None:
 
 def inputs_of(client: Client, server: Local | Remote) -> list[dict[str, Any]]:
     """What the client has to ask the person for."""
-    if not client.asks:
+    if not client.asks or server.secret is None:
         return []
-    if isinstance(server, Local):
-        wanted = [(PASSPHRASE, "Passphrase of the Safepoint store")] if server.passphrase else []
-    else:
-        token = server.token
-        wanted = [] if token is None else [(token, "Token for the Safepoint server")]
+    what = "Passphrase of the store" if isinstance(server, Local) else "Token for the server"
     return [
-        {"type": "promptString", "id": _slug(name), "description": text, "password": True}
-        for name, text in wanted
+        {
+            "type": "promptString",
+            "id": _slug(server.secret),
+            "description": f"{what} (Safepoint)",
+            "password": True,
+        }
     ]
 
 
 def _slug(variable: str) -> str:
-    return variable.lower().replace("_", "-")
+    """What an input is called: by its beginning it is known again."""
+    return f"{NAME}-" + variable.lower().removeprefix(f"{NAME}_").replace("_", "-")
 
 
 def _other_options(old: Mapping[str, Any]) -> Iterator[str]:
