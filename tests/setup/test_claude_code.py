@@ -40,8 +40,8 @@ def test_the_hooks_are_run_by_it_and_go_well(person: ClaudeCode) -> None:
     assert " hook session-end " in settings.read_text()
     listed = person.claude("mcp", "list")  # a session of it begins and ends
     assert "✔ Connected" in listed
-    assert "hook" not in listed, "it tells of hooks that fail"
-    settings.write_text(settings.read_text().replace(" session-end ", " no-such-event "))
+    assert "SessionEnd hook" not in listed, "it tells of hooks that fail"
+    settings.write_text(settings.read_text().replace("/safepoint hook", "/no-program hook"))
     assert "SessionEnd hook" in person.claude("mcp", "list")
 
 
