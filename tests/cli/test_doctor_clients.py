@@ -111,13 +111,16 @@ def test_a_passphrase_comes_from_the_environment_or_the_server_is_not_tried(
 def test_a_program_that_a_checkout_names_is_never_run(cli: Cli, place: Any, home: Path) -> None:
     program, trace = bait(home)
     cursor(home / "project", command=program, args=["serve", "--store", place.url])
-    hooks = {"stop": [{"command": f"{program} hook stop --client cursor --store {place.url}"}]}
-    hooks["sessionStart"] = [{"command": f"{program} hook session-start --client cursor"}]
+    hooks = {
+        event: [{"command": f"{program} hook session-start --client cursor"}]
+        for event in ("sessionStart", "preCompact", "stop", "sessionEnd")
+    }
     path = home / "project" / ".cursor" / "hooks.json"
     path.write_text(json.dumps({"version": 1, "hooks": hooks}))
     found = checks(cli("doctor", *place.options, "--json"))
     assert found["Cursor (project)"]["status"] == "warning"
     assert "not started" in found["Cursor (project)"]["detail"]
+    assert "not run" in found["Cursor (project) hooks"]["detail"]
     assert not trace.exists()
 
 
