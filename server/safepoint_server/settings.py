@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, NoReturn, TypeVar
+from typing import Final, Literal, NoReturn, TypeAlias, TypeVar
 
 from safepoint import (
     Actor,
@@ -26,16 +26,18 @@ from safepoint import (
 )
 from safepoint.outside.s3 import S3Look
 
-__all__ = ["TOOLSETS", "VARIABLES", "Settings", "Variable"]
+__all__ = ["TOOLSETS", "VARIABLES", "HooksPolicy", "Settings", "Variable"]
 
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
+HooksPolicy: TypeAlias = Literal["full", "no-messages", "off"]
 
 TOOLSETS: Final = ("core", "history")
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json")
 PAGES: Final[tuple[PagesPolicy, ...]] = ("full", "counts", "off")
 SWITCH: Final = ("on", "off")
+HOOKS: Final[tuple[HooksPolicy, ...]] = ("full", "no-messages", "off")
 PRUNE: Final = ("auto", "off")
 UNITS: Final = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 GIB: Final = 1 << 30
@@ -98,6 +100,12 @@ VARIABLES: Final = (
         "Whether old versions are pruned behind saves where there is a policy: auto or off.",
     ),
     Variable(
+        "SAFEPOINT_HOOKS",
+        "full",
+        "What hooks of clients record: full, no-messages (not what was said), or off (no hooks).",
+    ),
+    Variable("SAFEPOINT_HOOK_SECONDS", "2", "How long a hook may take before it gives up."),
+    Variable(
         "SAFEPOINT_ELICITATION",
         "on",
         "Whether people may answer approvals in dialogs of MCP clients: on or off.",
@@ -137,6 +145,8 @@ class Settings:
     toolsets: tuple[str, ...] = ("core",)
     pages: PagesPolicy = "counts"
     prune: str = "auto"
+    hooks: HooksPolicy = "full"
+    hook_seconds: int = 2
     elicitation: bool = True
     allowed_paths: tuple[Path, ...] = ()
     allowed_s3: tuple[str, ...] = ()
@@ -190,6 +200,8 @@ class Settings:
             toolsets=read.names("SAFEPOINT_TOOLSETS", TOOLSETS, "core", toolsets),
             pages=read.one_of("SAFEPOINT_PAGES", PAGES, "counts", None),
             prune=read.one_of("SAFEPOINT_PRUNE", PRUNE, "auto", None),
+            hooks=read.one_of("SAFEPOINT_HOOKS", HOOKS, "full", None),
+            hook_seconds=read.number("SAFEPOINT_HOOK_SECONDS", 2, 1, 60),
             elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",
             allowed_paths=read.folders("SAFEPOINT_ALLOWED_PATHS", allowed_paths),
             allowed_s3=read.s3_addresses("SAFEPOINT_ALLOWED_S3"),

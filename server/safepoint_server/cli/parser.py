@@ -76,11 +76,12 @@ COMMANDS: dict[str, Command] = {
     "keys list": Command("the key slots of the store, and its data keys", "keys_list"),
     "keys remove": Command("take a key slot away", "keys_remove"),
     "keys rotate": Command("new data keys, or a new store key, while agents work", "keys_rotate"),
+    "hook": Command("what clients run by themselves: save, and tell", "hook", never_fails=True),
     "doctor": Command("check the installation, print the configuration of MCP clients", "doctor"),
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
 }
 
-_TAKES_VALUE = ("--store", "--key-file", "--dst-key-file", "--workspace")
+_TAKES_VALUE = ("--store", "--key-file", "--dst-key-file", "--workspace", "--client")
 _MAIN_EXAMPLES = """\
 examples:
   safepoint demo                          see it work, in under a minute
