@@ -83,6 +83,7 @@ def test_the_file_may_name_the_store_that_is_in_use(project: Project) -> None:
     "text",
     [
         "", "[]", "{", "null", "[" * 4000, '{"workspace": 1}', '{"store": "/srv/store"}',
+        '{"workspace": "gadgets-0123456789ab.sessions"}',
         '{"workspace": "w", "command": "x"}', '{"workspace": "../w"}', '{"workspace": ""}',
         '{"workspace": "a\\u202eb"}', '{"workspace": "\\ud800"}',
         '{"workspace": "w", "store": "/tmp/other"}', '{"workspace": "w", "store": null}',

@@ -144,6 +144,11 @@ def test_it_is_never_longer_than_its_bound(sessions: dict[str, Any]) -> None:
     assert len(told(sessions).encode()) <= MAX_BYTES
 
 
+def test_a_huge_state_is_only_named() -> None:
+    text = told({}, saved({"log": "x" * 300_000}))
+    assert "  state (300.0 KB): too large to be outlined here" in text
+
+
 @pytest.mark.parametrize("unit", ["x", "日本", "\x00", "<a>"])
 def test_long_states_and_texts_are_cut_to_the_bound(unit: str) -> None:
     long = unit * 2000

@@ -121,6 +121,14 @@ def test_a_bound_project_uses_the_name_in_its_file(hooks: Hooks) -> None:
     assert name_of(hooks) == "parser-rewrite"
 
 
+def test_the_command_line_names_the_workspace_before_the_file_does(hooks: Hooks) -> None:
+    (hooks.folder / ".safepoint.json").write_text('{"workspace": "parser-rewrite"}')
+    named = ("--workspace", "shared")
+    hooks.run("stop", *named, last_assistant_message="Seen by all.")
+    assert "Seen by all." in hooks.run("session-start", *named).context
+    assert name_of(hooks) == "parser-rewrite"
+
+
 def test_a_cloned_repository_gets_nothing_of_another_project(hooks: Hooks, tmp_path: Path) -> None:
     (hooks.folder / ".safepoint.json").write_text('{"workspace": "parser-rewrite"}')
     hooks.run("stop", last_assistant_message="our secret plan")

@@ -20,6 +20,7 @@ __all__ = ["FILE_NAME", "Binding", "bind", "sessions_of"]
 FILE_NAME: Final = ".safepoint.json"
 MAX_FILE: Final = 4096
 MAX_NAME: Final = 180
+SESSIONS: Final = ".sessions"
 MAX_SLUG: Final = 40
 SHORT: Final = 12
 LONG: Final = 32
@@ -38,7 +39,7 @@ class Binding:
 def sessions_of(name: str) -> str:
     """The workspace beside `name` that holds what hooks recorded. The agent's own is left to it: a
     commit there would be a version conflict for an agent that saves what it had loaded before."""
-    return f"{name}.sessions"
+    return f"{name}{SESSIONS}"
 
 
 def bind(project: Project, given: str | None, store: str) -> Binding:
@@ -93,11 +94,15 @@ def _read(path: Path, store: str) -> str:
 
 def _check(name: str) -> None:
     check_workspace_name(name)
+    broken = ""
     if len(name) > MAX_NAME:
+        broken = f"{MAX_NAME} characters are the most for one that hooks use"
+    elif name.endswith(SESSIONS):  # notes of a project, and perhaps of another one
+        broken = f"what ends in {SESSIONS} holds what hooks recorded"
+    if broken:
         raise InvalidInput(
-            f"The workspace name {show_name(name)} cannot be used: {MAX_NAME} characters are the "
-            "most for one that hooks use",
-            hint="Give it a shorter name.",
+            f"The workspace name {show_name(name)} cannot be used: {broken}",
+            hint="Give another name.",
             code="invalid_name",
         )
 

@@ -27,6 +27,8 @@ __all__ = ["MAX_BYTES", "session_context"]
 MAX_BYTES: Final = 7400
 """About 2,000 tokens."""
 STATE_BYTES: Final = 2000
+OUTLINED_BYTES: Final = 256 * 1024
+"""An outline of more takes too long."""
 TEXT_CHARS: Final = 700
 MANY: Final = 40
 FEW: Final = 8
@@ -146,6 +148,9 @@ def _steps(brief: Brief, share: float) -> Iterator[str]:
 
 def _state(checkpoint: Checkpoint, most: int) -> Iterator[str]:
     told, shown = f"state ({size(checkpoint.state_bytes)})", checkpoint.state_json
+    if len(shown) > OUTLINED_BYTES:
+        yield _data(f"{told}: too large to be outlined here", TEXT_CHARS)
+        return
     if len(shown) > most:
         told, shown = f"{told}, its outline", encode_json(outline(checkpoint.state, most))
     text = shown.decode()

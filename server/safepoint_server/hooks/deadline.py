@@ -10,7 +10,7 @@ from typing import Final
 __all__ = ["Deadline"]
 
 SECONDS: Final = 2.0
-MARGIN: Final = 0.2
+MARGIN: Final = 0.3
 """For the end of the process itself."""
 
 
