@@ -28,8 +28,8 @@ MAX_PACKED_REFS: Final = 4 * 1024 * 1024
 MAX_FILTERS: Final = 50
 
 SAFE: Final = (
-    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=", "-c", "core.pager="),
-    *("-c", "core.quotePath=false", "--no-optional-locks", "--no-pager"),
+    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"),
+    *("--no-optional-locks", "--no-pager"),
 )
 FILTERS: Final = ("config", "-z", "--name-only", "--get-regexp", r"^filter\.")
 STATUS: Final = (
@@ -65,7 +65,7 @@ class Status:
     def __init__(self, project: Project, deadline: Deadline) -> None:
         self._project = project
         self._deadline = deadline
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `__exit__`
+        self._output: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         program = _git_program(os.environ, project.root)
         if program is not None and project.tree is not None:
@@ -81,7 +81,10 @@ class Status:
             listing.communicate()
             return None
         off = _without_filters(names)
-        return None if off is None else self._git(program, *off, *STATUS, output=self._output)
+        if off is None:
+            return None
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `__exit__`
+        return self._git(program, *off, *STATUS, output=self._output)
 
     def _git(self, program: str, *words: str, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - an absolute program, fixed words
@@ -100,13 +103,14 @@ class Status:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        self._output.close()
+        if self._output is not None:
+            self._output.close()
 
     def finish(self) -> Tree | None:
         """What is known of it in time; None outside of a repository."""
         if self._project.tree is None or self._project.git is None:
             return None
-        if self._process is not None and self._ended(self._process):
+        if self._output is not None and self._process is not None and self._ended(self._process):
             self._output.seek(0)
             return parse_status(self._output.read(MAX_OUTPUT))
         return _from_files(self._project.tree, self._project.git)

@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -48,8 +49,9 @@ def read_input(deadline: Deadline) -> bytes:
     read = bytearray()
 
     def fill() -> None:
-        while len(read) <= MAX_BYTES and (chunk := os.read(source, 65536)):
-            read.extend(chunk)
+        with suppress(OSError):
+            while len(read) <= MAX_BYTES and (chunk := os.read(source, 65536)):
+                read.extend(chunk)
 
     reader = threading.Thread(target=fill, name="safepoint-hook-input", daemon=True)
     reader.start()

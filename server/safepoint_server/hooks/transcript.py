@@ -55,12 +55,11 @@ class Todo:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """`todos` is None when none was written; `whole` is whether it was read from its beginning."""
+    """`todos` is None when none was written."""
 
     messages: tuple[Message, ...] = ()
     todos: tuple[Todo, ...] | None = None
     edited: tuple[str, ...] = ()
-    whole: bool = True
 
 
 def read_transcript(path: Path | None) -> Transcript | None:
@@ -77,10 +76,10 @@ def read_transcript(path: Path | None) -> Transcript | None:
             lines = file.read(TAIL_BYTES).split(b"\n")[1 if start else 0 :]
         except OSError:
             return None
-    return parse_lines(lines, whole=start == 0)
+    return parse_lines(lines)
 
 
-def parse_lines(lines: Iterable[bytes], *, whole: bool = True) -> Transcript:
+def parse_lines(lines: Iterable[bytes]) -> Transcript:
     """What the lines tell, in their order; lines that are not understood are passed over."""
     heard = _Heard()
     for line in lines:
@@ -90,7 +89,7 @@ def parse_lines(lines: Iterable[bytes], *, whole: bool = True) -> Transcript:
             continue
         if isinstance(entry, dict):
             heard.entry(entry)
-    return heard.told(whole)
+    return heard.told()
 
 
 @dataclass(slots=True)
@@ -101,13 +100,12 @@ class _Heard:
     created: dict[str, str] = field(default_factory=dict)
     edited: dict[str, None] = field(default_factory=dict)
 
-    def told(self, whole: bool) -> Transcript:
+    def told(self) -> Transcript:
         todos = self.listed if self.tasks is None else tuple(self.tasks.values())
         return Transcript(
             messages=_last(tuple(self.messages.values())),
             todos=None if todos is None else todos[-MAX_TODOS:],
             edited=tuple(self.edited)[-MAX_EDITED:],
-            whole=whole,
         )
 
     def entry(self, entry: dict[str, Any]) -> None:
@@ -142,8 +140,8 @@ class _Heard:
         if body.get("type") == "function_call":
             self._tool(body.get("name"), "", body.get("arguments"))
         self._result(entry.get("toolUseResult"))
-        role = next((ROLES[r] for r in (body.get("role"), entry.get("role"), entry.get("type"))
-                     if isinstance(r, str) and r in ROLES), None)  # fmt: skip
+        words = (_str(body.get("role")), _str(entry.get("role")), _str(entry.get("type")))
+        role = next((ROLES[word] for word in words if word in ROLES), None)
         if role is None or entry.get("isMeta") or entry.get("isCompactSummary"):
             return
         text = _said(content)
