@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from safepoint import Actor, Checkpoint, PlannedStep, Store
 from safepoint_server.hooks.context import MAX_BYTES, session_context
+from safepoint_server.hooks.given import Given
 from safepoint_server.hooks.record import Found
 
+FOLDER = Path("/home/ada/widgets")
 NOW = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
 NOTE = {
     "client": "claude-code", "event": "pre-compact", "why": "auto", "host": "laptop",
@@ -29,7 +32,8 @@ NOTE = {
 def told(
     sessions: dict[str, Any], checkpoint: Checkpoint | None = None, why: str = "startup"
 ) -> str:
-    return session_context(Found("widgets", 1, sessions), checkpoint, "s-1", why, NOW)
+    given = Given("s-1", FOLDER, why=why)
+    return session_context(Found("widgets", 1, sessions), checkpoint, given, FOLDER, NOW)
 
 
 def saved(state: Any, **texts: str) -> Checkpoint:
@@ -100,6 +104,13 @@ def test_ones_own_note_comes_first_and_others_in_short() -> None:
     assert "1 to-dos open: write" in text
     assert "recorded of the last session" in told(others)
     assert "  branch b4 at" in told(others)
+
+
+def test_a_new_session_is_told_of_its_own_working_tree_first() -> None:
+    here = {**NOTE, "branch": "here", "folder": "/home/ada/widgets/src"}
+    there = {**NOTE, "branch": "there", "folder": "/home/ada/other-tree"}
+    assert "  branch here at" in told({"a": here, "b": there})
+    assert "  branch there at" in told({"b": there})
 
 
 def test_stored_text_cannot_pass_for_a_line_of_safepoint() -> None:

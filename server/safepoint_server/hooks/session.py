@@ -54,7 +54,7 @@ async def _tell(hook: Hook, settings: Settings, given: Given, project: Project) 
         if error.code != "store_not_found":
             raise
         found, checkpoint = Found(binding.names[0], 0, {}, binding.remark), None
-    return session_context(found, checkpoint, given.session, given.why, now)
+    return session_context(found, checkpoint, given, project.root, now)
 
 
 async def _keep(hook: Hook, settings: Settings, given: Given, project: Project, note: Note) -> None:
