@@ -93,6 +93,12 @@ VARIABLES: Final = (
         "Origin headers to accept besides, such as https://app.example.com; spaces between.",
     ),
     Variable(
+        "SAFEPOINT_HOOKS",
+        "full",
+        "What hooks of clients record: full, no-messages (not what was said), or off (no hooks).",
+    ),
+    Variable("SAFEPOINT_HOOK_SECONDS", "2", "How long a hook may take before it gives up."),
+    Variable(
         "SAFEPOINT_ELICITATION",
         "on",
         "Whether people may answer approvals in dialogs of MCP clients: on or off.",
