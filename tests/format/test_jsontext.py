@@ -138,6 +138,17 @@ def test_other_types_are_refused_with_their_place(odd: object, beside: list[obje
 
 
 @pytest.mark.parametrize("number", [math.nan, -math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("filler", [-1, 0.5, "\x7f", 2**31 - 1])
+def test_a_number_that_json_cannot_hold_is_found_among_many_that_look_like_it(
+    filler: object, number: float
+) -> None:
+    many = [None, *[filler] * 300]
+    assert decode_json(encode_json(many)) == many
+    with pytest.raises(InvalidInput, match="NaN or infinite"):
+        encode_json([*many, number])
+
+
+@pytest.mark.parametrize("number", [math.nan, -math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("times", [1, 2])
 def test_numbers_that_json_cannot_hold_are_refused(number: float, times: int) -> None:
     shared = [number] * times

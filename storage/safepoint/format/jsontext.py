@@ -9,7 +9,6 @@ import json
 import marshal
 import math
 import re
-import sys
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, Final, NoReturn, TypeAlias, cast
@@ -22,11 +21,12 @@ from safepoint.model import JSON
 __all__ = [
     "DEPTH_MAX",
     "DIGITS_MAX",
+    "check_json",
     "decode_json",
     "depth_of_text",
     "encode_json",
     "json_start",
-    "rough_size",
+    "write_json",
 ]
 
 DEPTH_MAX: Final = 200
@@ -41,9 +41,11 @@ _OPTIONS: Final = (
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
 _WIDE: Final = 10**DIGITS_MAX
-_NOT_FINITE = tuple(  # a float in marshal's bytes, without and with its mark for shared values
+_FLOAT: Final = b"g\xe7"  # how a float begins in marshal's bytes, the second if it is shared
+_NOT_FINITE = tuple(
     re.compile(mark + rb".{6}[\xf0-\xff][\x7f\xff]", re.DOTALL) for mark in (b"g", b"\xe7")
 )
+_FEW: Final = 100
 _MASK: Final = bytes(ord("0") if 48 <= byte <= 57 else ord(" ") for byte in range(256))
 _WIDE_RUN: Final = b"0" * 19
 _BEFORE_VALUE: Final = (b"", b"[", b",", b":", b" ", b"\t", b"\n", b"\r")
@@ -73,22 +75,35 @@ def encode_json(value: object, *, max_depth: int = 128) -> bytes:
         LimitExceeded: nested too deeply (`too_deep`) or an integer of more than 4,000 digits
             (`integer_too_wide`).
     """
-    max_depth = min(max_depth, DEPTH_MAX)
-    text = _encode_quickly(value, max_depth)
-    if text is not None:
+    return check_json(value, write_json(value, max_depth=max_depth), max_depth=max_depth)
+
+
+def write_json(value: object, *, max_depth: int) -> bytes | None:
+    """What orjson makes of the value, to be given to `check_json`; None when it refuses.
+
+    orjson stops at a fixed depth, so lists around the value leave it just `max_depth` levels.
+    """
+    around = _ORJSON_DEPTH - min(max_depth, DEPTH_MAX)
+    if around < 0:
+        return None
+    wrapped = value
+    for _ in range(around):
+        wrapped = [wrapped]
+    try:
+        text = orjson.dumps(wrapped, option=_OPTIONS)
+    except (TypeError, ValueError):
+        return None
+    return text[around : len(text) - around]
+
+
+def check_json(value: object, text: bytes | None, *, max_depth: int) -> bytes:
+    """What `encode_json` makes of the value, and raises; `text` is what `write_json` made of it."""
+    if text is not None and _is_exact(value, text):
         return text
-    _refuse_first_fault(value, max_depth)
+    _refuse_first_fault(value, min(max_depth, DEPTH_MAX))
     return json.dumps(
         value, ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
     ).encode()
-
-
-def rough_size(value: object) -> int:
-    """About how many bytes `encode_json` would make, at a tenth of its cost; large if in doubt."""
-    try:
-        return len(orjson.dumps(value))
-    except (TypeError, ValueError, RecursionError):
-        return sys.maxsize
 
 
 def decode_json(data: bytes) -> JSON:
@@ -148,28 +163,34 @@ def depth_of_text(text: bytes) -> int:
     return rounds + max(accumulate(map(_STEP.__getitem__, rest), initial=0))
 
 
-def _encode_quickly(value: object, max_depth: int) -> bytes | None:
-    """The bytes when orjson alone can be trusted with the value, or None to look closer.
+def _is_exact(value: object, text: bytes) -> bool:
+    """Whether what orjson made of the value can be trusted, or somebody has to look closer.
 
-    orjson stops at a fixed depth, so lists around the value leave it just `max_depth` levels. It
-    also takes UUIDs, enums and fragments, which marshal does not: marshal takes exact built-in
-    types only. And it writes NaN as null, which shows in the bytes of the floats that marshal made.
+    orjson also takes UUIDs, enums and fragments, which marshal does not: marshal takes exact
+    built-in types only. And it writes NaN as null, which shows in the bytes of the floats that
+    marshal made.
     """
-    around = _ORJSON_DEPTH - max_depth
-    if around < 0:
-        return None
-    wrapped = value
-    for _ in range(around):
-        wrapped = [wrapped]
     try:
-        text = orjson.dumps(wrapped, option=_OPTIONS)
         types = marshal.dumps(cast(Any, value), 4)
     except (TypeError, ValueError):
-        return None
-    last_byte = b"\x7f" in types or b"\xff" in types  # rare, and quickly found
-    if last_byte and b"null" in text and any(mark.search(types) for mark in _NOT_FINITE):
-        return None
-    return text[around : len(text) - around]
+        return False
+    return not (_may_hold_nan(types) and b"null" in text)
+
+
+def _may_hold_nan(types: bytes) -> bool:
+    """Whether a float that is not finite may be in what marshal made. Its last byte is rare
+    elsewhere, and found sooner than any word in the text."""
+    for last_byte in (b"\x7f", b"\xff"):
+        end = types.find(last_byte)
+        for _ in range(_FEW):
+            if end < 0:
+                break
+            if end >= 8 and types[end - 1] >= 0xF0 and types[end - 8] in _FLOAT:
+                return True
+            end = types.find(last_byte, end + 1)
+        else:
+            return any(mark.search(types) for mark in _NOT_FINITE)
+    return False
 
 
 def _orjson_depth() -> int:
