@@ -106,6 +106,12 @@ def test_awkward_values_come_back_exactly(value: object) -> None:
     assert exactly(decode_json(encode_json(mixed))) == exactly(mixed)
 
 
+@pytest.mark.parametrize("text", ["[%d]", "[%d,0.5]", '{"a":%d,"b":1.0}', " [ %d ] ", "[1e2,%d]"])
+@pytest.mark.parametrize("number", [2**63 - 1, 2**64 - 1, 2**64, -(2**63) - 1, 10**19, 10**30])
+def test_integers_of_any_width_are_read_exactly_from_any_text(text: str, number: int) -> None:
+    assert exactly(decode_json((text % number).encode())) == exactly(json.loads(text % number))
+
+
 def test_tuples_are_stored_as_arrays() -> None:
     assert encode_json((1, (2, ()), None)) == b"[1,[2,[]],null]"
 

@@ -112,8 +112,14 @@ def decode_json(data: bytes) -> JSON:
     Raises:
         ValueError: this is not JSON text. Of equal keys in one object the last one counts.
     """
-    if not _holds_wide_integer(data):
-        return cast(JSON, orjson.loads(data))
+    try:
+        value = orjson.loads(data)
+    except ValueError:  # as it also says of an integer that is larger than any float
+        if not _holds_wide_integer(data):
+            raise
+    else:
+        if _is_written_so(value, data) or not _holds_wide_integer(data):
+            return cast(JSON, value)
     orjson.loads(_WIDE_INTEGER.sub(rb"\g<1>0", data))  # stricter than json, but makes them floats
     try:
         return cast(JSON, json.loads(data.decode()))
@@ -125,6 +131,15 @@ def json_start(data: bytes, chars: int) -> str:
     """The JSON text, or its first characters and an ellipsis."""
     text = data[: 4 * chars + 4].decode(errors="ignore")
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
+
+
+def _is_written_so(value: Any, data: bytes) -> bool:
+    """Whether orjson writes the value just so: then no integer in the text was too wide for it,
+    since it has read such a one as a float, and writes floats with a point or an exponent."""
+    try:
+        return orjson.dumps(value) == data
+    except TypeError:  # nested too deeply for writing
+        return False
 
 
 def _holds_wide_integer(data: bytes) -> bool:
