@@ -112,6 +112,11 @@ def test_integers_of_any_width_are_read_exactly_from_any_text(text: str, number:
     assert exactly(decode_json((text % number).encode())) == exactly(json.loads(text % number))
 
 
+def test_what_only_looks_like_a_number_that_json_cannot_hold_changes_no_byte() -> None:
+    value = [None, 1e-7, "g12345", -16]  # the text ends as a float begins, -16 as NaN ends
+    assert encode_json(value) == orjson.dumps(value)
+
+
 def test_tuples_are_stored_as_arrays() -> None:
     assert encode_json((1, (2, ()), None)) == b"[1,[2,[]],null]"
 

@@ -98,9 +98,10 @@ def write_json(value: object, *, max_depth: int) -> bytes | None:
 
 def check_json(value: object, text: bytes | None, *, max_depth: int) -> bytes:
     """What `encode_json` makes of the value, and raises; `text` is what `write_json` made of it."""
-    if text is not None and _is_exact(value, text):
+    if text is None or not _is_exact(value, text):
+        _refuse_first_fault(value, min(max_depth, DEPTH_MAX))
+    if text is not None:
         return text
-    _refuse_first_fault(value, min(max_depth, DEPTH_MAX))
     return json.dumps(
         value, ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
     ).encode()
@@ -179,7 +180,7 @@ def depth_of_text(text: bytes) -> int:
 
 
 def _is_exact(value: object, text: bytes) -> bool:
-    """Whether what orjson made of the value can be trusted, or somebody has to look closer.
+    """Whether what orjson made of the value can be trusted; if not, somebody has to look closer.
 
     orjson also takes UUIDs, enums and fragments, which marshal does not: marshal takes exact
     built-in types only. And it writes NaN as null, which shows in the bytes of the floats that
