@@ -64,6 +64,14 @@ async def test_each_kind_of_operation_is_judged_by_its_own_calls() -> None:
     assert await calls.run("another", where) != threading.get_ident()
 
 
+async def test_calls_of_several_tasks_at_a_time_overlap() -> None:
+    calls = Calls(lambda: True, Clock())
+    await here(calls)
+    both = threading.Barrier(2, timeout=60)
+    await asyncio.gather(*[calls.run("where", both.wait) for _ in range(2)])
+    assert await here(calls) == 40
+
+
 async def test_a_disk_that_may_be_across_a_network_is_never_waited_for() -> None:
     assert await here(Calls(lambda: False, Clock()), 100) == 0
 

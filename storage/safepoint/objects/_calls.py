@@ -24,8 +24,9 @@ class Calls:
     A fast disk syncs within a fifth of a millisecond; on a busy machine another thread does not
     even run by then. So calls are timed by their kind, and made here while recent ones took less
     than two milliseconds on average: as long as the computing for 1 MiB, which is done here too.
-    One that took long sends those that follow to a thread for a while. As long as the files are not
-    known to lie on an `own_disk` of this machine, none is made here: a network may never answer.
+    One that took long sends those that follow to a thread for a while. Several at a time overlap
+    in threads. And as long as the files are not known to lie on an `own_disk` of this machine, none
+    is made here: a network may never answer.
     """
 
     def __init__(
@@ -34,15 +35,20 @@ class Calls:
         self._own_disk = own_disk
         self._timer = timer
         self._seconds: dict[str, float] = {}
+        self._under_way = 0
 
     async def run(self, kind: str, call: Callable[[], R], size: int = 0) -> R:
         """What it returns. Other tasks have their turn before it, wherever it is made. `size` is
         that of its data in bytes, as far as it is known."""
-        quick = self._lately(kind) < _QUICK_SECONDS and size <= _LARGE_BYTES
-        if quick and self._own_disk():
-            await asyncio.sleep(0)
-            return self._timed(kind, call)
-        return await asyncio.to_thread(self._timed, kind, call)
+        self._under_way += 1
+        try:
+            if size <= _LARGE_BYTES and self._lately(kind) < _QUICK_SECONDS and self._own_disk():
+                await asyncio.sleep(0)
+                if self._under_way == 1:
+                    return self._timed(kind, call)
+            return await asyncio.to_thread(self._timed, kind, call)
+        finally:
+            self._under_way -= 1
 
     def _timed(self, kind: str, call: Callable[[], R]) -> R:
         began = self._timer()
