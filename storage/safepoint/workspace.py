@@ -46,11 +46,9 @@ from safepoint.model import (
 from safepoint.references import entries_of, references_of
 
 if TYPE_CHECKING:
+    from safepoint.integrations.durable import Durable
     from safepoint.retention import WorkspaceRetention
     from safepoint.verify import OnProgress
-
-if TYPE_CHECKING:
-    from safepoint.integrations.durable import Durable
 
 __all__ = ["Workspace"]
 
@@ -133,8 +131,7 @@ class Workspace:
             if conflict.code != "version_conflict" or expected_version is None:
                 raise
             raise await self._listing.explain(conflict, expected_version) from None
-        entry = done.reply.entry
-        stored = done.stored_bytes
+        entry, stored = done.reply.entry, done.stored_bytes
         if done.reply.repeated:
             with contextlib.suppress(NotFound):  # pruned since
                 _, stored = await self._log.record(entry.version)
@@ -164,9 +161,8 @@ class Workspace:
         document = head.document
         if version is not None:
             document = await self._log.document(version, document)
-        brief = brief_of(
-            self.name, document, now_ms=self.handle.now_ms(), head_version=head.version
-        )
+        now_ms = self.handle.now_ms()
+        brief = brief_of(self.name, document, now_ms=now_ms, head_version=head.version)
         state = document.state
         return Checkpoint(
             version=document.version,
@@ -277,6 +273,11 @@ class Workspace:
         return self._listing.steps(
             document, self.handle.now_ms(), status=status, limit=limit, cursor=cursor
         )
+
+    async def step(self, name: str) -> Step:
+        """One step. Raises NotFound, also `step_not_found`."""
+        document = (await self.handle.existing()).document
+        return self._listing.step(document, name, self.handle.now_ms())
 
     async def compare(
         self,
