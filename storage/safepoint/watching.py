@@ -67,6 +67,7 @@ class Watch:
         self._names: Counter[str] = Counter()
         self._changed: dict[Watched, None] = {}
         self._wake = asyncio.Event()
+        self._closed = False
         self._due = watching.timer() + self._seconds
 
     async def __aenter__(self) -> Watch:
@@ -102,7 +103,9 @@ class Watch:
                 self._watching.leave(self, [watched.workspace])
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Watch nothing any more; whoever waits is told so."""
+        self._closed = True
+        self._wake.set()
         names = list(self._names)
         self._names.clear()
         self._marks.clear()
@@ -117,8 +120,9 @@ class Watch:
         return name in self._names
 
     async def changed(self) -> tuple[Watched, ...]:
-        """Wait until something has changed; each thing once, however often it did."""
-        while True:
+        """Wait until something has changed; each thing once, however often it did. Nothing once
+        the watch is closed."""
+        while not self._closed:
             now = self._watching.timer()
             if now >= self._due:
                 seconds = self._watching.pace(self._seconds)
@@ -132,6 +136,7 @@ class Watch:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(self._due - self._watching.timer(), 0.001)):
                     await self._wake.wait()
+        return ()
 
     def committed(self, name: str, *, turned: bool) -> None:
         """A workspace was changed here; `turned`: it was deleted, or is another one now."""
