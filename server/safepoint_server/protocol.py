@@ -205,6 +205,7 @@ class _Rest:
         try:
             call = await self._admitting(context)()
             fields = call.note
+            fields["actor"] = f"{call.actor.name} {call.actor.version}".strip()
             result = await act(call)
             outcome = "ok"
             return result

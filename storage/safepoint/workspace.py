@@ -30,6 +30,7 @@ from safepoint.model import (
     Forked,
     Marked,
     NewRun,
+    OnBytes,
     Page,
     Plan,
     PlannedStep,
@@ -304,18 +305,19 @@ class Workspace:
         version: int | None = None,
         label: str | None = None,
         reason: str | None = None,
+        progress: OnBytes | None = None,
     ) -> Forked:
         """Make a workspace of its own from this one as it was at `version` or `label`, or is now.
 
         It has its own keys and begins a run of its own; leases, approvals and versions stay behind.
         This one gets an entry that names the fork. Repeating the call completes what was stopped
-        and answers the same.
+        and answers the same. `progress` is told of the bytes of files that are copied.
 
         Raises:
             Conflict: `workspace_exists`: something else has this name; nothing was changed.
             NotFound: `version_not_found`, `label_not_found`, `pruned`.
         """
-        return await self._history.fork(new_name, version=version, label=label, reason=reason)
+        return await self._history.fork(new_name, version, label, reason=reason, progress=progress)
 
     async def rewind(
         self,
@@ -338,13 +340,9 @@ class Workspace:
             Conflict: `version_conflict` (tells what changed since) or `request_reused`.
         """
         return await self._history.rewind(
-            version,
-            label,
-            reason=reason,
-            expected_version=expected_version,
-            request_id=request_id,
-            dry_run=dry_run,
-        )
+            version, label, reason=reason, expected_version=expected_version,
+            request_id=request_id, dry_run=dry_run,
+        )  # fmt: skip
 
     async def start_new_run(
         self,
