@@ -77,6 +77,7 @@ COMMANDS: dict[str, Command] = {
     "keys list": Command("the key slots of the store, and its data keys", "keys_list"),
     "keys remove": Command("take a key slot away", "keys_remove"),
     "keys rotate": Command("new data keys, or a new store key, while agents work", "keys_rotate"),
+    "health": Command("does the server over HTTP answer, and could it take a save", "health"),
     "doctor": Command("check the installation, print the configuration of MCP clients", "doctor"),
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
 }
