@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,19 +119,19 @@ def measure_load(folder: Path, loads: Sequence[tuple[int, int]], rounds: int, ca
         with ThreadPoolExecutor() as starting:
             list(starting.map(Replica.start, (*own, *bare)))
         with _clients("first", own, bare, most) as clients:
-            _all(clients, _warm, most)
+            _all(clients, _warm)
             saved += [save for client in clients for save in client.saved]
-        before = [_resident(replica) for replica in (*own, *bare)]
+        before = [resident_bytes(replica.pid) for replica in (*own, *bare)]
         for number, (count, replicas) in enumerate(loads):
             some = (own[:replicas], bare[:replicas])
             with _clients(f"load-{number}", *some, count) as clients:
-                _all(clients, _warm, count)
+                _all(clients, _warm)
                 figures = {name: Figures() for name in CALLS}
                 for _ in range(rounds):
                     _round(figures, clients, *some, -(-calls // count))
                 saved += [save for client in clients for save in client.saved]
             measured.append(Load(count, replicas, figures))
-        after = [_resident(replica) for replica in (*own, *bare)]
+        after = [resident_bytes(replica.pid) for replica in (*own, *bare)]
         grown = [now - then for now, then in zip(after, before, strict=True)]
         wrong = asyncio.run(_look(place, folder, saved))
     return Loads(tuple(measured), len(saved), max(grown[:most]), max(grown[most:]), tuple(wrong))
@@ -163,11 +164,6 @@ def _warm(client: _Client) -> None:
     client.load()
 
 
-def _all(clients: list[_Client], act: Callable[[_Client], None], threads: int) -> None:
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(act, clients))
-
-
 def _round(
     figures: dict[str, Figures],
     clients: list[_Client],
@@ -179,24 +175,24 @@ def _round(
     kinds = (("echo", _Client.echo, bare), ("save", _Client.save, own), ("load", _Client.load, own))
     for name, act, servers in kinds:
         found = figures[name]
-
-        def calls(
-            client: _Client, act: Callable[[_Client], None] = act, found: Figures = found
-        ) -> None:
-            for _ in range(each):
-                began = time.perf_counter()
-                act(client)
-                found.trips.append(time.perf_counter() - began)
-
         used, began = _cpu(servers), time.perf_counter()
-        _all(clients, calls, len(clients))
+        _all(clients, partial(_timed, act, found.trips, each))
         found.wall += time.perf_counter() - began
         found.cpu += _cpu(servers) - used
 
 
+def _timed(act: Callable[[_Client], None], trips: list[float], times: int, client: _Client) -> None:
+    for _ in range(times):
+        began = time.perf_counter()
+        act(client)
+        trips.append(time.perf_counter() - began)
+
+
+def _all(clients: list[_Client], act: Callable[[_Client], None]) -> None:
+    """Every client in a thread of its own."""
+    with ThreadPoolExecutor(len(clients)) as pool:
+        list(pool.map(act, clients))
+
+
 def _cpu(replicas: list[Replica]) -> float:
-    return sum(cpu_seconds(replica.pid or 0) for replica in replicas)
-
-
-def _resident(replica: Replica) -> int:
-    return resident_bytes(replica.pid or 0)
+    return sum(cpu_seconds(replica.pid) for replica in replicas)

@@ -39,8 +39,11 @@ class Replica:
         self._process = ServerProcess(command, folder / "log", given)
 
     @property
-    def pid(self) -> int | None:
-        return self._process.pid
+    def pid(self) -> int:
+        """Of the process that runs."""
+        pid = self._process.pid
+        assert pid is not None
+        return pid
 
     def start(self) -> None:
         """Return once it serves."""

@@ -29,6 +29,7 @@ class Fleet:
         self._lives = dict.fromkeys((one.name for one in replicas), 1)
         self._whole = asyncio.Lock()
         """Held while a replica is down."""
+        self._again: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         await asyncio.gather(*(asyncio.to_thread(one.start) for one in self._replicas))
@@ -44,10 +45,10 @@ class Fleet:
             await self._gate.opened()
             victim = self._chance.choice(self._replicas[1:])
             async with self._whole:
-                await asyncio.to_thread(victim.kill)
                 self.kills += 1
                 self._lives[victim.name] += 1
-                await asyncio.to_thread(victim.start)
+                self._again = asyncio.ensure_future(asyncio.to_thread(_again, victim))
+                await self._again
 
     async def samples(self, calls: int) -> list[Sample]:
         """One of each, when all are there."""
@@ -55,15 +56,21 @@ class Fleet:
             return [await self._sample(one, calls) for one in self._replicas]
 
     async def _sample(self, replica: Replica, calls: int) -> Sample:
-        pid = replica.pid
-        assert pid is not None
-        life = f"{replica.name}.{self._lives[replica.name]}"
+        pid, life = replica.pid, f"{replica.name}.{self._lives[replica.name]}"
         costs = (resident_bytes(pid), open_files(pid), threads(pid))
         return Sample(life, calls, *costs, tasks=await _tasks(pid, replica.folder / "tasks"))
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """End all, also one that was about to start when whoever waited for it gave up."""
+        if self._again is not None:
+            await asyncio.wait({self._again})
         for one in self._replicas:
             one.kill()
+
+
+def _again(victim: Replica) -> None:
+    victim.kill()
+    victim.start()
 
 
 async def _tasks(pid: int, told: Path) -> int:

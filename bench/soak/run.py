@@ -81,7 +81,7 @@ async def soak(plan: Plan, folder: Path) -> Outcome:
             except ExceptionGroup as failed:
                 outcome.wrong += [f"it ended early: {one!r}" for one in failed.exceptions]
             finally:
-                fleet.close()
+                await fleet.close()
         async with _opened(place, folder) as store:
             await _judge(outcome, store)
     return outcome
