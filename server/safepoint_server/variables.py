@@ -93,9 +93,20 @@ VARIABLES: Final = (
         "Origin headers to accept besides, such as https://app.example.com; spaces between.",
     ),
     Variable(
+        "SAFEPOINT_HOOKS",
+        "full",
+        "What hooks of clients record: full, no-messages (not what was said), or off (no hooks).",
+    ),
+    Variable("SAFEPOINT_HOOK_SECONDS", "2", "How long a hook may take before it gives up."),
+    Variable(
         "SAFEPOINT_ELICITATION",
         "on",
         "Whether people may answer approvals in dialogs of MCP clients: on or off.",
+    ),
+    Variable(
+        "SAFEPOINT_WATCH_SECONDS",
+        "5",
+        "How often what clients subscribe to is looked at for changes by others, in seconds.",
     ),
     Variable(
         "SAFEPOINT_ALLOWED_PATHS",

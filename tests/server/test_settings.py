@@ -41,6 +41,7 @@ def test_the_environment_is_read() -> None:
     assert settings.limits.state_bytes == 2 << 20
     assert settings.limits.lease_max.total_seconds() == 60
     assert settings.cache_bytes == 1 << 20
+    assert Settings.load({"SAFEPOINT_HOOKS": "no-messages"}).hooks == "no-messages"
 
 
 def test_options_win_over_the_environment() -> None:
@@ -70,6 +71,9 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("SAFEPOINT_MAX_STATE_BYTES", "9999GiB"),
         ("SAFEPOINT_MAX_STEPS", "1e3"),
         ("SAFEPOINT_MAX_REQUEST_BYTES", "10"),
+        ("SAFEPOINT_HOOKS", "sometimes"),
+        ("SAFEPOINT_HOOK_SECONDS", "0"),
+        ("SAFEPOINT_HOOK_SECONDS", "1.5"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_variable_and_the_rule(name: str, value: str) -> None:
