@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +156,65 @@ def test_a_file_that_cannot_be_read_fails_and_is_named(cli: Cli, place: Any, hom
     assert checks(ran)["Cursor"]["detail"].startswith(f"{path}: line 1, column 2")
 
 
-def test_a_server_elsewhere_is_named(cli: Cli, place: Any, home: Path) -> None:
-    cli("setup", "--http", "http://127.0.0.1:9/mcp", "--client", "cursor")
-    found = checks(cli("doctor", *place.options, "--json"))
-    assert "with http://127.0.0.1:9/mcp" in found["Cursor"]["detail"]
+@pytest.fixture
+def served(place: Any) -> Iterator[str]:
+    """The address of a server over HTTP on the store."""
+    command = [*launch_command(), "serve", *place.options, "--transport", "http", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--log-format", "json"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            yield json.loads(process.stderr.readline())["address"]
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_a_server_over_http_is_asked_for_its_tools(
+    cli: Cli, empty: Any, home: Path, served: str
+) -> None:
+    for client in ("cursor", "codex"):
+        cli("setup", "--http", served, "--client", client)
+    found = checks(cli("doctor", *empty.options, "--json"))
+    for title in ("Cursor", "Codex"):
+        assert found[title]["status"] == "ok"
+        assert f"with {served}; it answers, with 11 tools" in found[title]["detail"]
     assert "Cursor hooks" not in found
+
+
+def test_a_server_over_http_that_is_not_there_fails(cli: Cli, empty: Any, home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/mcp"
+    cli("setup", "--http", url, "--client", "cursor")
+    ran = cli("doctor", *empty.options, "--json")
+    assert (ran.code, checks(ran)["Cursor"]["status"]) == (1, "failed")
+    assert f"with {url}; it does not answer" in checks(ran)["Cursor"]["detail"]
+
+
+def test_a_token_goes_only_where_the_files_of_the_user_send_it(
+    cli: Cli, empty: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = ("claude-code", "codex", "cursor", "gemini-cli", "vscode")
+    for client in clients:
+        cli("setup", "--http", "https://agents.example.com/mcp", "--client", client)
+    found = checks(cli("doctor", *empty.options, "--json"))
+    for title in ("Claude Code", "Codex", "Cursor", "Gemini CLI"):
+        assert "not tried: set SAFEPOINT_TOKEN to try it" in found[title]["detail"]
+    assert "not tried" in found["VS Code"]["detail"]
+
+    monkeypatch.setenv("SAFEPOINT_TOKEN", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+        for client in clients:
+            cli("setup", "--remove", "--client", client)
+        args = ["--token-variable", "SAFEPOINT_TOKEN", "--scope", "project", "--client", "cursor"]
+        cli("setup", "--http", url, *args)
+        found = checks(cli("doctor", *empty.options, "--json"))
+        assert found["Cursor (project)"]["detail"].endswith("; not tried")
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 def test_hooks_that_are_missing_or_broken_are_told_of(cli: Cli, empty: Any, home: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = [
     "Remote",
     "inputs_of",
     "is_ours",
+    "is_passing",
     "launch_command",
     "members_of",
     "merged_entry",
@@ -83,6 +85,15 @@ def launch_command() -> tuple[str, ...]:
     if script.is_file():
         return (str(script.absolute()),)
     return (str(Path(sys.executable).absolute()), "-m", "safepoint_server")
+
+
+def is_passing(command: str) -> bool:
+    """Whether a program lies where files are cleared away, as those do that `uvx` or `pipx run`
+    made for once."""
+    path = Path(command).resolve()
+    if not {".cache", "Caches", "archive-v0"}.isdisjoint(path.parts):
+        return True
+    return path.is_relative_to(Path(tempfile.gettempdir()).resolve())
 
 
 def is_ours(entry: object) -> bool:
