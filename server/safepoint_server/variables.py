@@ -37,6 +37,11 @@ VARIABLES: Final = (
         "The ARN of an AWS KMS key that opens the store, instead of a key file.",
     ),
     Variable(
+        "SAFEPOINT_TOKEN",
+        "none",
+        "The bearer token that clients send to the server of `setup --http`; only they read it.",
+    ),
+    Variable(
         "SAFEPOINT_DST_PASSPHRASE",
         "as for the source",
         "The passphrase of the store that `copy` copies into, when that is another store.",

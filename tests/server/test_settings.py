@@ -107,3 +107,24 @@ def test_every_variable_is_described_once() -> None:
 
 def test_the_toolsets_that_can_be_chosen_are_those_that_exist() -> None:
     assert set(TOOLSETS) == set(BY_TOOLSET)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${SAFEPOINT_PASSPHRASE}",
+        "$SAFEPOINT_PASSPHRASE",
+        "${env:X}",
+        "${input:safepoint-passphrase}",
+    ],
+)
+def test_a_placeholder_that_a_client_did_not_fill_in_is_no_passphrase(value: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Settings.load({"SAFEPOINT_PASSPHRASE": value})
+    assert caught.value.code == "invalid_setting"
+    assert "whoever starts this was to put the value in" in caught.value.message
+
+
+@pytest.mark.parametrize("value", ["costs $5 ${a} lot", "$ecret horse", "{horse}", "a$SAFEPOINT_X"])
+def test_a_passphrase_with_such_characters_is_one(value: str) -> None:
+    assert Settings.load({"SAFEPOINT_PASSPHRASE": value}).passphrase == value

@@ -76,8 +76,9 @@ COMMANDS: dict[str, Command] = {
     "keys list": Command("the key slots of the store, and its data keys", "keys_list"),
     "keys remove": Command("take a key slot away", "keys_remove"),
     "keys rotate": Command("new data keys, or a new store key, while agents work", "keys_rotate"),
+    "setup": Command("register Safepoint with the MCP clients of this machine", "setup"),
+    "doctor": Command("check the installation and what clients are set up to start", "doctor"),
     "hook": Command("what clients run by themselves: save, and tell", "hook", never_fails=True),
-    "doctor": Command("check the installation, print the configuration of MCP clients", "doctor"),
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
 }
 
@@ -85,7 +86,8 @@ _TAKES_VALUE = ("--store", "--key-file", "--dst-key-file", "--workspace", "--cli
 _MAIN_EXAMPLES = """\
 examples:
   safepoint demo                          see it work, in under a minute
-  safepoint doctor                        is all well, and how do I connect my client
+  safepoint setup                         let the MCP clients of this machine use it
+  safepoint doctor                        is all well, with the clients too
   safepoint ls                            which workspaces are there
   safepoint show my-task --state          what did the agent know
   safepoint --store ~/other ls            the same for another store
