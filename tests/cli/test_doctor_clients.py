@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from safepoint_server.cli.parser import COMMANDS
 from safepoint_server.setup.entry import launch_command
 
 Cli = Callable[..., Any]
@@ -230,7 +229,6 @@ def test_hooks_that_are_missing_or_broken_are_told_of(cli: Cli, empty: Any, home
     assert "sessionStart does not run" in found["detail"]
 
 
-@pytest.mark.skipif("hook" not in COMMANDS, reason="there is no `safepoint hook` here")
 def test_hooks_that_run_are_proved_to_run(
     cli: Cli, empty: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

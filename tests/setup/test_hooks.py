@@ -8,6 +8,7 @@ import shlex
 import pytest
 from tests.setup.samples import HOOKS, SERVERS
 
+from safepoint_server.hooks import clients as hooking
 from safepoint_server.setup.clients import CLIENTS, Client, client_of
 from safepoint_server.setup.entry import Local
 from safepoint_server.setup.hooks import hook_command, hooks_of, with_hooks, without_hooks
@@ -90,6 +91,13 @@ def test_hooks_of_others_are_not_taken_for_ours(command: str) -> None:
     text = json.dumps(other)
     assert hooks_of(JsonText(text)) == {}
     assert without_hooks(JsonText(text)).text == text
+
+
+def test_what_is_installed_is_what_the_command_knows() -> None:
+    assert sorted(client.name for client in WITH_HOOKS) == sorted(hooking.CLIENTS)
+    for client in WITH_HOOKS:
+        assert client.hooks is not None
+        assert [ours for _, ours, _ in client.hooks.events] == list(hooking.EVENTS)
 
 
 @pytest.mark.parametrize("hooks", ["[]", "3", '{"Stop": 3}', '{"Stop": [3, {"hooks": 4}]}'])
