@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 from tests.setup.samples import HOOKS, SERVERS
@@ -61,9 +62,15 @@ def test_hooks_of_an_earlier_place_are_brought_up_to_date(client: Client) -> Non
 def test_what_a_person_added_to_a_hook_stays() -> None:
     client = client_of("claude-code")
     text = put(client, "").text.replace('"timeout": 10', '"timeout": 10, "statusMessage": "saving"')
-    after = put(client, text, Local(("/new/safepoint",), "/new"))
+    text = text.replace(" --client", " --workspace 'my shop' --client")
+    moved = Local(("/new/safepoint",), "/new", key_file=Path("/key"))
+    after = put(client, text, moved)
     assert after.text.count('"statusMessage": "saving"') == 4
-    assert hooks_of(after) == commands(client, Local(("/new/safepoint",), "/new"))
+    assert hooks_of(after) == {
+        event: f"{command} --workspace 'my shop'"
+        for event, command in commands(client, moved).items()
+    }
+    assert put(client, after.text, moved).text == after.text
 
 
 def test_a_hook_that_is_there_twice_or_for_another_event_goes() -> None:
@@ -77,12 +84,23 @@ def test_a_hook_that_is_there_twice_or_for_another_event_goes() -> None:
     assert without_hooks(shared).text == HOOKS["claude-code"]
 
 
+def test_hooks_that_a_person_wrote_by_hand_are_known_again() -> None:
+    client = client_of("claude-code")
+    by_hand = JsonText("").append(
+        ["hooks", "Stop"], {"hooks": [{"type": "command", "command": "/bin/safepoint hook stop"}]}
+    )
+    assert hooks_of(by_hand) == {"Stop": "/bin/safepoint hook stop"}
+    assert put(client, by_hand.text).text.count(" hook stop") == 1
+    assert hooks_of(put(client, by_hand.text)) == commands(client)
+
+
 @pytest.mark.parametrize(
     "command",
     [
         "/opt/not-safepoint hook stop --client claude-code",
         "echo safepoint hooks are fun --client x",
         "safepoint ls",
+        "safepoint hook stopwatch",
         "my-safepoint hook stop --client x",
     ],
 )

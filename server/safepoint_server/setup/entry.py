@@ -10,7 +10,7 @@ import re
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ __all__ = [
     "launch_command",
     "members_of",
     "merged_entry",
+    "other_options",
     "secret_of",
     "texts_of",
 ]
@@ -134,7 +135,8 @@ def merged_entry(client: Client, server: Local | Remote, there: object) -> dict[
 def _start(entry: dict[str, Any], client: Client, server: Local, old: Mapping[str, Any]) -> None:
     command, *first = server.command
     entry["command"] = command
-    entry["args"] = [*first, "serve", *server.options, *_other_options(old)]
+    more = other_options(texts_of(old, "args"), ("serve",), ("--store", "--key-file"))
+    entry["args"] = [*first, "serve", *server.options, *more]
     env = {key: value for key, value in members_of(old, "env").items() if key not in _OPENING}
     if server.kms_key is not None:
         env[_KMS] = server.kms_key
@@ -192,16 +194,19 @@ def _slug(variable: str) -> str:
     return f"{NAME}-" + variable.lower().removeprefix(f"{NAME}_").replace("_", "-")
 
 
-def _other_options(old: Mapping[str, Any]) -> Iterator[str]:
-    """What somebody gave `serve` besides, such as --toolsets: all but the store and its key."""
-    words = iter(texts_of(old, "args"))
-    for word in words:
-        if word == "serve":
+def other_options(
+    words: Iterable[str], behind: Collection[str], ours: Collection[str]
+) -> Iterator[str]:
+    """What somebody gave a command besides, such as --toolsets: of the words behind one of
+    `behind`, all but the options `ours` and their values."""
+    rest = iter(words)
+    for word in rest:
+        if word in behind:
             break
-    for word in words:
-        if word in ("--store", "--key-file"):
-            next(words, None)
-        elif not word.startswith(("--store=", "--key-file=")):
+    for word in rest:
+        if word in ours:
+            next(rest, None)
+        elif word.partition("=")[0] not in ours:
             yield word
 
 
