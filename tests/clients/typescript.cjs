@@ -1,0 +1,58 @@
+// An agent whose client is a TypeScript SDK of MCP. Its only argument is JSON: `sdk` (1 or 2), `era`,
+// `url` or `command`, and `person`, what every dialog is answered, or null. It tells the protocol
+// that it agreed on, and then reads one request a line and writes one answer a line.
+
+const { createInterface } = require("node:readline");
+
+const asked = JSON.parse(process.argv[2]);
+const INFO = { name: "typescript", version: "1.0" };
+const OPTIONS = { capabilities: asked.person ? { elicitation: { form: {} } } : {} };
+const METHODS = { "tools/list": "listTools", "tools/call": "callTool" };
+
+function tell(line) {
+  process.stdout.write(JSON.stringify(line) + "\n");
+}
+
+function transport(StreamableHTTPClientTransport, StdioClientTransport) {
+  if (asked.url) return new StreamableHTTPClientTransport(new URL(asked.url));
+  const [command, ...args] = asked.command;
+  return new StdioClientTransport({ command, args, env: process.env });
+}
+
+async function first() {
+  const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
+  const http = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
+  const stdio = require("@modelcontextprotocol/sdk/client/stdio.js");
+  const types = require("@modelcontextprotocol/sdk/types.js");
+  const client = new Client(INFO, OPTIONS);
+  if (asked.person) client.setRequestHandler(types.ElicitRequestSchema, () => asked.person);
+  await client.connect(
+    transport(http.StreamableHTTPClientTransport, stdio.StdioClientTransport),
+  );
+  return [client, types.LATEST_PROTOCOL_VERSION];
+}
+
+async function second() {
+  const { Client, StreamableHTTPClientTransport } = require("@modelcontextprotocol/client");
+  const { StdioClientTransport } = require("@modelcontextprotocol/client/stdio");
+  const client = new Client(INFO, { ...OPTIONS, versionNegotiation: { mode: asked.era } });
+  if (asked.person) client.setRequestHandler("elicitation/create", () => asked.person);
+  await client.connect(transport(StreamableHTTPClientTransport, StdioClientTransport));
+  return [client, client.getNegotiatedProtocolVersion()];
+}
+
+async function main() {
+  const [client, protocol] = await (asked.sdk === 1 ? first() : second());
+  tell({ protocol });
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { method, params } = JSON.parse(line);
+    try {
+      tell({ result: await client[METHODS[method]](params) });
+    } catch (error) {
+      tell({ error: String(error) });
+    }
+  }
+  await client.close();
+}
+
+main();
