@@ -49,7 +49,7 @@ bench: $(READY)
 		'.[dev,bench$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),$(comma)bench-postgres)]'
 	.venv/bin/python -m bench $(BENCH)
 
-campaign: $(READY)
+campaign: $(READY) $(NODE)
 	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest -n $(WORKERS)
 
 browser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -19,14 +20,16 @@ def node_script(script: Path, *arguments: str) -> tuple[list[str], dict[str, str
     return [str(node), str(script), *arguments], {**os.environ, "NODE_PATH": str(MODULES)}
 
 
-def package_script(name: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """The same for a program that one of the packages brings."""
-    return node_script((_modules() / ".bin" / name).resolve(), *arguments)
+def package_script(package: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The same for the program that one of the packages brings, and that has its name."""
+    folder = _modules() / package
+    programs = json.loads((folder / "package.json").read_text("utf-8"))["bin"]
+    return node_script(folder / programs[package.rpartition("/")[2]], *arguments)
 
 
 def _modules() -> Path:
     """Skips the test where there is no npm to install them with."""
-    if not MODULES.is_dir():
+    if not (MODULES.parent / ".ready").exists():
         if shutil.which("npm") is None:
             pytest.skip("npm is missing, which installs the clients written for Node")
         pytest.fail("The clients written for Node are missing: make .venv/node/.ready")

@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 from tests.clients.agents import AUTO, CLIENTS, Agent, ClientKind, Target
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS),
+]
 
 STATE = {"page": 3, "none": None, "rows": [1, None, 2.5, []], "text": "Ünï\u2028 🧭", "empty": {}}
-DIALOGS = [name for name, kind in CLIENTS.items() if kind.dialogs]
-
-
-@pytest.fixture
-def client(request: pytest.FixtureRequest) -> ClientKind:
-    return CLIENTS[request.param]
+GO = {"action": "accept", "content": {"decision": "approve", "comment": "go"}}
 
 
 async def call(agent: Agent, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -27,13 +25,14 @@ async def call(agent: Agent, tool: str, **arguments: Any) -> dict[str, Any]:
     return result["structuredContent"]
 
 
-@pytest.mark.parametrize("client", CLIENTS, indirect=True)
-async def test_a_client_saves_loads_starts_marks_and_lists(
-    client: ClientKind, target: Target, workspace: str
+async def test_a_client_saves_starts_marks_lists_asks_and_loads_over_http(
+    client: ClientKind, target: Target, http: Target, workspace: str
 ) -> None:
+    """Before 2026-07-28 its name is told in a handshake and dialogs open in the middle of a call,
+    for both of which HTTP would need a session."""
     w = {"workspace": workspace}
-    known = client.protocol == AUTO or target.command  # else its name is only in the handshake
-    async with client.connect(target, None) as agent:
+    whole = client.protocol == AUTO or bool(target.command)
+    async with client.connect(target, GO if client.dialogs else None) as agent:
         assert agent.protocol == client.protocol
         assert len((await agent.ask("tools/list", {}))["tools"]) == 15
 
@@ -61,16 +60,19 @@ async def test_a_client_saves_loads_starts_marks_and_lists(
         assert [line["version"] for line in listed["checkpoints"]] == [3, 1]
         named = await call(agent, "list_workspaces", prefix=workspace)
         assert [line["name"] for line in named["workspaces"]] == [workspace]
+        asked = await call(agent, "request_approval", **w, name="deploy", question="Deploy?")
+        approved = client.dialogs and whole
+        assert asked.get("comment") == ("go" if approved else None)
+        assert asked["status"] == ("approved" if approved else "pending")
 
-    async with client.connect(target, None) as agent:
+    async with client.connect(http, None) as agent:
         loaded = await call(agent, "load_checkpoint", **w)
-        assert loaded["state"] == {**STATE, "page": 4}
-        assert list(loaded["state"]) == list(STATE)
-        assert loaded["done"] == ["mail"]
-        assert loaded["saved_by"]["name"] == (client.name if known else "unknown client")
+    assert loaded["state"] == {**STATE, "page": 4}
+    assert list(loaded["state"]) == list(STATE)
+    assert loaded["done"] == ["mail"]
+    assert loaded["saved_by"]["name"] == (client.name if whole else "unknown client")
 
 
-@pytest.mark.parametrize("client", CLIENTS, indirect=True)
 async def test_a_client_is_told_what_was_wrong_with_a_call(
     client: ClientKind, http: Target
 ) -> None:
@@ -79,18 +81,3 @@ async def test_a_client_is_told_what_was_wrong_with_a_call(
         refused = await agent.ask("tools/call", wrong)
     assert refused["isError"]
     assert "workspce" in refused["content"][0]["text"]
-
-
-@pytest.mark.parametrize("client", DIALOGS, indirect=True)
-async def test_a_person_answers_in_the_dialog_of_the_client_where_it_can_be_shown(
-    client: ClientKind, target: Target, workspace: str
-) -> None:
-    """Before 2026-07-28 the server asks in the middle of a call, for which HTTP needs a session."""
-    person = {"action": "accept", "content": {"decision": "approve", "comment": "go"}}
-    shown = client.protocol == AUTO or bool(target.command)
-    async with client.connect(target, person) as agent:
-        told = await call(
-            agent, "request_approval", workspace=workspace, name="deploy", question="Deploy?"
-        )
-    assert told["status"] == ("approved" if shown else "pending")
-    assert told.get("comment") == ("go" if shown else None)

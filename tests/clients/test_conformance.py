@@ -78,8 +78,8 @@ def test_the_server_passes_what_the_suite_checks_without_fixtures(
 def by_status(target: Target, revision: str, folder: Path) -> dict[str, dict[str, list[str]]]:
     """Run all that the suite requires of a revision: for each scenario the checks by status."""
     options = ("--url", str(target.url), "--requirements", revision, "--output-dir", str(folder))
-    command, environ = package_script("conformance", "server", *options)
-    subprocess.run(command, env=environ, capture_output=True, timeout=2 * HANG, check=False)
+    command, environ = package_script("@modelcontextprotocol/conformance", "server", *options)
+    subprocess.run(command, env=environ, capture_output=True, timeout=HANG, check=False)
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for file in folder.glob("server-*/checks.json"):
         scenario = re.sub(r"^server-(.*)-\d{4}-\d\d-\d\dT[\d-]+Z$", r"\1", file.parent.name)

@@ -18,7 +18,7 @@ ANY_JSON = {"answer_schema", "input", "references.items", "result", "state", "su
 def test_the_inspector_has_no_error_to_report(target: Target, era: str) -> None:
     asked = ["--method", "tools/list", "--strict", "--format", "json", "--protocol-era", era]
     where = [target.url] if target.url else target.command
-    command, environ = package_script("inspector", "--cli", *where, *asked)
+    command, environ = package_script("@modelcontextprotocol/inspector", "--cli", *where, *asked)
     done = subprocess.run(
         command, env=environ, capture_output=True, text=True, timeout=HANG, check=False
     )
