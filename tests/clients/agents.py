@@ -15,7 +15,7 @@ from typing import Any
 from agents.mcp import MCPServerStdio, MCPServerStreamableHttp
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
-from mcp.types import ElicitResult, Implementation
+from mcp.types import ElicitResult, Implementation, PromptReference
 from tests.clients.node import node_script
 
 __all__ = [
@@ -57,6 +57,7 @@ class ClientKind:
     name: str
     protocol: str
     dialogs: bool = True
+    completions: bool = True
 
 
 @asynccontextmanager
@@ -103,11 +104,17 @@ async def _fastmcp(era: str, target: Target, person: Person | None) -> AsyncIter
         return ElicitResult.model_validate(person)
 
     async def ask(method: str, params: dict[str, Any]) -> dict[str, Any]:
-        if method == "tools/list":
-            result: Any = await client.list_tools_mcp()
-        else:
-            result = await client.call_tool_mcp(params["name"], params["arguments"])
-        return result.model_dump(by_alias=True)
+        made: dict[str, Callable[..., Awaitable[Any]]] = {
+            "tools/list": client.list_tools_mcp,
+            "tools/call": client.call_tool_mcp,
+            "resources/list": client.list_resources_mcp,
+            "resources/read": client.read_resource_mcp,
+            "prompts/get": client.get_prompt_mcp,
+            "completion/complete": client.complete_mcp,
+        }
+        if "ref" in params:
+            params = {**params, "ref": PromptReference.model_validate(params["ref"])}
+        return (await made[method](**params)).model_dump(mode="json", by_alias=True)
 
     transport: Any = target.url
     if target.command:
@@ -125,10 +132,17 @@ async def _fastmcp(era: str, target: Target, person: Person | None) -> AsyncIter
 @asynccontextmanager
 async def _openai_agents(target: Target, person: Person | None) -> AsyncIterator[Agent]:
     async def ask(method: str, params: dict[str, Any]) -> dict[str, Any]:
+        made: dict[str, Callable[..., Awaitable[Any]]] = {
+            "tools/list": server.list_tools,
+            "tools/call": lambda name, arguments: server.call_tool(name, arguments),
+            "resources/list": server.list_resources,
+            "resources/read": server.read_resource,
+            "prompts/get": server.get_prompt,
+        }
+        result = await made[method](**params)
         if method == "tools/list":
-            return {"tools": [tool.model_dump(by_alias=True) for tool in await server.list_tools()]}
-        result = await server.call_tool(params["name"], params["arguments"])
-        return result.model_dump(by_alias=True)
+            return {"tools": [tool.model_dump(mode="json", by_alias=True) for tool in result]}
+        return result.model_dump(mode="json", by_alias=True)
 
     async with openai_server(target) as server:
         yield Agent(server.session.protocol_version, ask)
@@ -151,5 +165,5 @@ CLIENTS = {
     "typescript-1": ClientKind(partial(_typescript, 1, "legacy"), "typescript", LEGACY),
     "fastmcp-auto": ClientKind(partial(_fastmcp, "auto"), "fastmcp", AUTO),
     "fastmcp-legacy": ClientKind(partial(_fastmcp, "legacy"), "fastmcp", LEGACY),
-    "openai-agents": ClientKind(_openai_agents, "mcp", AUTO, dialogs=False),
+    "openai-agents": ClientKind(_openai_agents, "mcp", AUTO, dialogs=False, completions=False),
 }

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from tests.clients.agents import AUTO, CLIENTS, Agent, ClientKind, Target
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS),
-]
+pytestmark = pytest.mark.anyio
+
+of_each_client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 
 STATE = {"page": 3, "none": None, "rows": [1, None, 2.5, []], "text": "Ünï\u2028 🧭", "empty": {}}
 GO = {"action": "accept", "content": {"decision": "approve", "comment": "go"}}
@@ -25,6 +24,7 @@ async def call(agent: Agent, tool: str, **arguments: Any) -> dict[str, Any]:
     return result["structuredContent"]
 
 
+@of_each_client
 async def test_a_client_saves_starts_marks_lists_asks_and_loads_over_http(
     client: ClientKind, target: Target, http: Target, workspace: str
 ) -> None:
@@ -73,6 +73,7 @@ async def test_a_client_saves_starts_marks_lists_asks_and_loads_over_http(
     assert loaded["saved_by"]["name"] == (client.name if whole else "unknown client")
 
 
+@of_each_client
 async def test_a_client_is_told_what_was_wrong_with_a_call(
     client: ClientKind, http: Target
 ) -> None:
@@ -81,3 +82,44 @@ async def test_a_client_is_told_what_was_wrong_with_a_call(
         refused = await agent.ask("tools/call", wrong)
     assert refused["isError"]
     assert "workspce" in refused["content"][0]["text"]
+
+
+@of_each_client
+async def test_a_client_reads_resources_prompts_and_completions(
+    client: ClientKind, http: Target, workspace: str
+) -> None:
+    uri = f"safepoint://workspaces/{workspace}"
+    async with client.connect(http, None) as agent:
+        await call(agent, "save_checkpoint", workspace=workspace, state=STATE)
+        listed = await agent.ask("resources/list", {})
+        assert uri in [resource["uri"] for resource in listed["resources"]]
+        (content,) = (await agent.ask("resources/read", {"uri": uri}))["contents"]
+        assert json.loads(content["text"])["state"] == STATE
+
+        asked = {"name": "resume-work", "arguments": {"workspace": workspace}}
+        said, held = (await agent.ask("prompts/get", asked))["messages"]
+        assert workspace in said["content"]["text"]
+        assert json.loads(held["content"]["resource"]["text"])["state"] == STATE
+
+        if client.completions:
+            ref = {"type": "ref/prompt", "name": "resume-work"}
+            entered = {"name": "workspace", "value": workspace[:20]}
+            found = await agent.ask("completion/complete", {"ref": ref, "argument": entered})
+            assert found["completion"]["values"] == [workspace]
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "method"),
+    [
+        ("typescript-2-auto", "http", "subscriptions/listen"),
+        ("typescript-1", "stdio", "resources/subscribe"),
+    ],
+)
+async def test_a_client_is_told_of_changes(
+    name: str, where: str, method: str, workspace: str, request: pytest.FixtureRequest
+) -> None:
+    uri = f"safepoint://workspaces/{workspace}"
+    async with CLIENTS[name].connect(request.getfixturevalue(where), None) as agent:
+        await agent.ask(method, {"uri": uri, "notifications": {"resourceSubscriptions": [uri]}})
+        await call(agent, "save_checkpoint", workspace=workspace, state=STATE)
+        assert (await agent.ask("notifications/resources/updated", {}))["uri"] == uri

@@ -22,4 +22,4 @@ def test_packages_of_node_are_pinned_and_documented() -> None:
 
 def test_clients_of_python_are_documented() -> None:
     for name in ("fastmcp-slim", "mcp", "openai-agents"):
-        assert f"`{name}` {metadata.version(name)} " in DOCS
+        assert f"`{name}` {metadata.version(name)}" in DOCS

@@ -7,7 +7,20 @@ const { createInterface } = require("node:readline");
 const asked = JSON.parse(process.argv[2]);
 const INFO = { name: "typescript", version: "1.0" };
 const OPTIONS = { capabilities: asked.person ? { elicitation: { form: {} } } : {} };
-const METHODS = { "tools/list": "listTools", "tools/call": "callTool" };
+const METHODS = {
+  "tools/list": "listTools",
+  "tools/call": "callTool",
+  "resources/list": "listResources",
+  "resources/read": "readResource",
+  "resources/subscribe": "subscribeResource",
+  "prompts/get": "getPrompt",
+  "completion/complete": "complete",
+};
+
+// The first notification is kept: a request of its name is answered with it.
+const UPDATED = "notifications/resources/updated";
+let updated;
+const update = new Promise((resolve) => (updated = resolve));
 
 function tell(line) {
   process.stdout.write(JSON.stringify(line) + "\n");
@@ -26,6 +39,7 @@ async function first() {
   const types = require("@modelcontextprotocol/sdk/types.js");
   const client = new Client(INFO, OPTIONS);
   if (asked.person) client.setRequestHandler(types.ElicitRequestSchema, () => asked.person);
+  client.setNotificationHandler(types.ResourceUpdatedNotificationSchema, updated);
   await client.connect(
     transport(http.StreamableHTTPClientTransport, stdio.StdioClientTransport),
   );
@@ -37,8 +51,15 @@ async function second() {
   const { StdioClientTransport } = require("@modelcontextprotocol/client/stdio");
   const client = new Client(INFO, { ...OPTIONS, versionNegotiation: { mode: asked.era } });
   if (asked.person) client.setRequestHandler("elicitation/create", () => asked.person);
+  client.setNotificationHandler(UPDATED, updated);
   await client.connect(transport(StreamableHTTPClientTransport, StdioClientTransport));
   return [client, client.getNegotiatedProtocolVersion()];
+}
+
+async function answer(client, method, params) {
+  if (method === UPDATED) return (await update).params;
+  if (method !== "subscriptions/listen") return client[METHODS[method]](params);
+  return (await client.listen(params.notifications)).honoredFilter;
 }
 
 async function main() {
@@ -47,7 +68,7 @@ async function main() {
   for await (const line of createInterface({ input: process.stdin })) {
     const { method, params } = JSON.parse(line);
     try {
-      tell({ result: await client[METHODS[method]](params) });
+      tell({ result: await answer(client, method, params) });
     } catch (error) {
       tell({ error: String(error) });
     }
