@@ -80,6 +80,6 @@ $(READY): pyproject.toml constraints.txt storage/safepoint/_version.py
 
 # Clients and suites that tests run, with the Node that they need. Without npm those tests are skipped.
 $(NODE): tests/clients/package.json tests/clients/.npmrc | $(READY)
-	@command -v npm >/dev/null || { echo 'npm is missing: tests of clients for Node are skipped'; \
+	@command -v npm >/dev/null || { echo 'npm is missing: tests of clients from there are skipped'; \
 		exit 0; }; mkdir -p $(@D) && cp $^ $(@D) && cd $(@D) \
 		&& npm install --no-audit --no-fund --loglevel=error && touch .ready
