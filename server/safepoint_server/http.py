@@ -55,7 +55,14 @@ def http_app(server: MCPServer[Any], settings: Settings, readiness: Readiness) -
         transport_security=_transport_security(settings),
     )
     app.router.routes += [Route("/healthz", healthz), Route("/readyz", readyz)]
+    app.router.routes.insert(0, Route(settings.http.path, _no_stream, methods=["GET"]))
     return app
+
+
+async def _no_stream(request: Request) -> Response:
+    """Earlier revisions let clients open a stream for what answers no request of theirs. Without a
+    session nothing comes through it, and held open it would keep the server from stopping."""
+    return Response(status_code=405, headers={"Allow": "POST"})
 
 
 def _transport_security(settings: Settings) -> TransportSecuritySettings:
