@@ -22,7 +22,7 @@ PUBLIC = [
     "Conflict", "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
     "Change", "ChangeKind", "Changes", "Comparison", "Forked", "NewRun", "PastEffect", "Rewound",
     "Run", "Approval", "ApprovalNeed", "ApprovalStatus", "Decided", "Due", "Requested", "Verdict",
-    "Pruned", "Retention", "RetentionPolicy",
+    "Pruned", "Retention", "RetentionPolicy", "Figures", "Observer",
     "Problem", "RepairReport", "VerifyReport", "Reference", "ReferenceCheck", "ReferenceStatus",
     "ArtifactInfo", "RemovedArtifact", "RestoredFolder", "SavedFolder",
     "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",

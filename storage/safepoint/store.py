@@ -7,18 +7,19 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safepoint.actors import checked_actor
-from safepoint.address import Place, open_place
+from safepoint.address import open_place
 from safepoint.approvals import Approvals
 from safepoint.behind.following import Following, PagesPolicy, check_pages
 from safepoint.behind.pruning import AutoPrune
 from safepoint.behind.schedule import Pace
-from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
+from safepoint.crypto.keyring import KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.storekeys import StoreKeys
 from safepoint.deletion import delete_workspace
 from safepoint.directory import Directory
@@ -26,26 +27,29 @@ from safepoint.errors import InvalidInput, NotFound
 from safepoint.handle import Handle, check_name
 from safepoint.inbox import inbox_page
 from safepoint.keyfile import default_seen_folder, make_key_file
-from safepoint.keysource import KeySource, as_kms_key
+from safepoint.keysource import as_kms_key
 from safepoint.log.cache import DocumentCache
 from safepoint.log.commit import Patience
 from safepoint.log.log import Shared
 from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
 from safepoint.log.transitions.base import check_text
-from safepoint.manifest import Opened, change_slots, read_checked, unlock_store
+from safepoint.manifest import Opened, change_slots, read_checked
 from safepoint.model import (
     Actor,
     Approval,
     Deleted,
+    Figures,
     Limits,
     Page,
     VerifyReport,
     WorkspaceInfo,
     WorkspaceStatus,
 )
-from safepoint.objects.base import ObjectStore
-from safepoint.objects.probe import probe
+from safepoint.objects.base import CountsRepeats, ObjectStore
+from safepoint.objects.observed import ObservedObjects
+from safepoint.observer import Observer
+from safepoint.unlocking import source_of, unlock
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -89,6 +93,7 @@ class Store:
             patience=patience,
             max_bytes=shared.cache.max_bytes // 2,
         )
+        self._following = following
         self._directory = Directory(shared, self._logs, following, clock=clock)
 
     @classmethod
@@ -110,6 +115,7 @@ class Store:
         pages: PagesPolicy = "counts",
         pace: Pace | None = None,
         prune: bool = True,
+        observer: Observer | None = None,
     ) -> AsyncIterator[Store]:
         """Open the store at `url`: `s3://bucket/prefix`, `file:///…`, a path, `memory://`, or any
         ObjectStore.
@@ -124,6 +130,7 @@ class Store:
         `pages` says what the `index.html` pages in the store show, which are not encrypted: counts
         and times, in `full` also the names of steps, labels and people, or `off`: none is written.
         `prune` is whether old versions are pruned behind commits where there is a policy.
+        `observer` is told of what the store does, and of every operation of its place.
 
         Raises:
             WrongKey: the store is there, this key does not open it.
@@ -137,9 +144,11 @@ class Store:
         place = await open_place(url, create=create)
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
+            if observer is not None:
+                place = replace(place, objects=ObservedObjects(place.objects, observer))
             leaving.push_async_callback((objects := place.objects).close)
-            source = _source(place, key_file, passphrase, kms_key)
-            keys = (opened := await _unlock(place, source, create=create)).keys
+            source = source_of(place, key_file, passphrase, kms_key)
+            keys = (opened := await unlock(place, source, create=create)).keys
             heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
             following = _following(
@@ -148,7 +157,9 @@ class Store:
             leaving.push_async_callback(following.close)
             cache = DocumentCache(cache_bytes)
             told = (following.committed, following.describe)
-            shared = Shared(objects, keys, cache, heads, os.urandom, *told, timer=patience.timer)
+            shared = Shared(
+                objects, keys, cache, heads, os.urandom, *told, patience.timer, observer
+            )
             yield cls(
                 shared, following, opened,
                 actor=actor, limits=limits, clock=clock, patience=patience,
@@ -221,6 +232,26 @@ class Store:
             lambda name: Approvals(self._handle(name, self._actor)),
             limit=limit,
             cursor=cursor,
+        )
+
+    async def open_approvals(self) -> int | None:
+        """How many questions are open, as the page of the store counts them: read from one object,
+        which follows commits by some seconds. None where no pages are written."""
+        return await self._following.open_approvals()
+
+    def figures(self) -> Figures:
+        """What this open store comes to, in this process and at this moment. Reads nothing."""
+        shared, place = self._shared, self.objects
+        behind, lag, given_up = self._following.outstanding()
+        return Figures(
+            cache_hits=shared.cache.hits,
+            cache_misses=shared.cache.misses,
+            cache_bytes=shared.cache.bytes,
+            cache_limit=shared.cache.max_bytes,
+            behind=behind,
+            lag=lag,
+            given_up=given_up,
+            repeats=place.repeats if isinstance(place, CountsRepeats) else 0,
         )
 
     def names(self) -> AsyncIterator[str]:
@@ -336,19 +367,6 @@ def _memory_of(url: str, keys: StoreKeys) -> str:
     return f"{keys.store_id.hex()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
-def _source(
-    place: Place, key_file: Path | None, passphrase: str | None, kms_key: str | KmsKey | None
-) -> KeySource:
-    throwaway: Unlock | None = KeyFile(os.urandom(32)) if place.private else None
-    return KeySource(
-        key_file=key_file,
-        passphrase=passphrase,
-        kms_key=kms_key,
-        key=throwaway,
-        given_only=place.foreign,
-    )
-
-
 def _following(
     objects: ObjectStore,
     keys: StoreKeys,
@@ -364,22 +382,3 @@ def _following(
     if prune:
         pruning = AutoPrune(limits=limits, clock=clock, patience=patience, pace=pace)
     return Following(objects, keys, pruning, random=os.urandom, clock=clock, pages=pages, pace=pace)
-
-
-async def _unlock(place: Place, source: KeySource, *, create: bool) -> Opened:
-    """The keys of the store at `place`, once it has shown that it can be relied on."""
-    if not place.foreign:
-        return await unlock_store(place.objects, source, create=create, random=os.urandom)
-    probed, opened = await asyncio.gather(
-        probe(place.objects),
-        unlock_store(place.objects, source, create=False, random=os.urandom),
-        return_exceptions=True,
-    )
-    if isinstance(probed, BaseException):
-        raise probed
-    if isinstance(opened, NotFound) and create:
-        await probe(place.objects, thorough=True)
-        return await unlock_store(place.objects, source, create=True, random=os.urandom)
-    if isinstance(opened, BaseException):
-        raise opened
-    return opened

@@ -7,7 +7,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -132,6 +132,19 @@ class Following:
         key = summary_key(segment)
         data = await self._objects.get(key)
         return None if data is None else open_sealed(self._keys, key, data, Summary.read)
+
+    def outstanding(self) -> tuple[int, timedelta, int]:
+        """How many summaries and pages do not tell of their last commit yet, for how long the
+        oldest of them, and how many were given up."""
+        count, seconds = self._behind.outstanding()
+        return count, timedelta(seconds=seconds), self._behind.given_up
+
+    async def open_approvals(self) -> int | None:
+        """See Store.open_approvals."""
+        if self._pages == "off":
+            return None
+        known = {encode_name(noted.name): noted.summary() for noted in self._noted.values()}
+        return await self._root.open_approvals(known)
 
     async def close(self) -> None:
         """Prune and write what is outstanding, for a few seconds at most."""
