@@ -213,7 +213,7 @@ async def test_open_approvals_are_counted_from_one_object_and_what_is_not_writte
     async with place.process(pages="counts") as store:
         assert await store.open_approvals() == 2
         await ask(store, "three")
-        await store.workspace("one").approvals.decide("go", "denied")
+        await store.workspace("one").approvals.decide("go", "deny")
         assert await store.open_approvals() == 2
         await store.delete("two")
         assert await store.open_approvals() == 1

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from safepoint_server.cli.parser import COMMANDS
-from safepoint_server.settings import VARIABLES
+from safepoint_server.variables import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -19,6 +20,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS as MODERN
 from safepoint import Actor, Store
 from safepoint._version import __version__
 from safepoint_server import stdio
+from safepoint_server.access import Door, OneStore
 from safepoint_server.dialog import Dialog
 from safepoint_server.instructions import INSTRUCTIONS
 from safepoint_server.logs import configure
@@ -31,7 +33,7 @@ from safepoint_server.tools import specs
 from safepoint_server.tools.call import Call, caller
 from safepoint_server.tools.checked import CheckedTool
 
-__all__ = ["create_server", "run_stdio", "serve_stdio"]
+__all__ = ["create_server", "process_actor", "run_stdio", "run_until_done", "serve_stdio"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,22 +43,25 @@ DIALOG_SECONDS = 180.0
 
 
 def create_server(
+    door: Door,
     store: Store,
     settings: Settings,
     *,
     transport: str = "memory",
     dialog_seconds: float = DIALOG_SECONDS,
 ) -> MCPServer[Any]:
-    """The MCP server over an open store. Pure wiring: nothing is read, opened or started.
+    """The MCP server. Pure wiring: nothing is read, opened or started.
 
-    `transport` is what commits name as the way in which their caller came. `dialog_seconds` is how
-    long a call waits for a person, where it has to.
+    `door` says of each call which store it is for; `store` is the one whose keys seal what clients
+    carry between two calls. `transport` is what commits name as the way in which their caller came.
+    `dialog_seconds` is how long a call waits for a person, where it has to.
     """
 
-    def new_call(context: Context[Any, Any]) -> Call:
+    async def new_call(context: Context[Any, Any]) -> Call:
+        access = await door.admit(context)
         dialog = Dialog.of(context, dialog_seconds) if settings.elicitation else None
         return Call(
-            store,
+            access,
             caller(context, transport),
             dialog,
             files,
@@ -67,7 +72,7 @@ def create_server(
     files = AllowedPaths(settings.allowed_paths)
     outside = AllowedReferences(below(files), settings.allowed_s3)
     return ResourceServer(
-        store,
+        door,
         title="Safepoint",
         version=__version__,
         instructions=INSTRUCTIONS,
@@ -97,14 +102,18 @@ async def serve_stdio(settings: Settings) -> None:
     Raises:
         SafepointError: the store cannot be opened; nothing was served.
     """
-    actor = Actor("safepoint", __version__, socket.gethostname(), str(os.getpid()), "stdio")
-    async with settings.open_store(actor) as store:
+    async with settings.open_store(process_actor("stdio")) as store:
         logger.info("serving", extra={"safepoint": {"store": store.url, "transport": "stdio"}})
-        server = create_server(store, settings, transport="stdio")
+        server = create_server(OneStore(store), store, settings, transport="stdio")
         with anyio.CancelScope() as scope:
             if sys.platform != "win32":
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, scope.cancel)
             await stdio.serve(server, settings.max_request_bytes)
+
+
+def process_actor(transport: str) -> Actor:
+    """What this process does by itself, outside of any call, is attributed to it."""
+    return Actor("safepoint", __version__, socket.gethostname(), str(os.getpid()), transport)
 
 
 def run_stdio(settings: Settings) -> int:
@@ -113,8 +122,13 @@ def run_stdio(settings: Settings) -> int:
     Raises:
         SafepointError: the store cannot be opened; nothing was served.
     """
+    return run_until_done(settings, lambda: asyncio.run(serve_stdio(settings)))
+
+
+def run_until_done(settings: Settings, serve: Callable[[], None]) -> int:
+    """`serve`, with logging set up and what is odd about the settings logged; 0 when it is over."""
     configure(settings.log, settings.log_format)
     for warning in settings.warnings:
         logger.warning(warning)
-    asyncio.run(serve_stdio(settings))
+    serve()
     return 0

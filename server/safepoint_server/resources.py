@@ -14,7 +14,8 @@ from mcp.shared.uri_template import UriTemplate
 from mcp.types import InputRequiredResult
 from pydantic import AnyUrl
 
-from safepoint import NotFound, SafepointError, Store
+from safepoint import NotFound, SafepointError
+from safepoint_server.access import Door
 from safepoint_server.errors import refusal
 from safepoint_server.names import check_workspace_name
 from safepoint_server.texts import is_text
@@ -38,9 +39,9 @@ def artifact_uri(workspace: str, artifact: str) -> str:
 class ResourceServer(MCPServer[Any]):
     """An MCPServer with these resources, each with its own media type."""
 
-    def __init__(self, store: Store, **options: Any) -> None:
+    def __init__(self, door: Door, **options: Any) -> None:
         super().__init__("safepoint", **options)
-        self._store = store
+        self._door = door
 
         @self.resource(
             ARTIFACT,
@@ -49,8 +50,8 @@ class ResourceServer(MCPServer[Any]):
             description="The current revision of an artifact; / in its name is %2F.",
             mime_type="application/octet-stream",
         )
-        async def artifact_resource(name: str, artifact: str) -> bytes:
-            content = await self._artifact(name, artifact)
+        async def artifact_resource(name: str, artifact: str, ctx: Context[Any, Any]) -> bytes:
+            content = await self._artifact(ctx, name, artifact)
             return content[0]
 
     async def read_resource(
@@ -58,9 +59,9 @@ class ResourceServer(MCPServer[Any]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """See MCPServer.read_resource."""
         found = _ARTIFACT.match(str(uri))
-        if found is None:
+        if found is None or context is None:
             return await super().read_resource(uri, context)
-        data, media_type = await self._artifact(str(found["name"]), str(found["artifact"]))
+        data, media_type = await self._artifact(context, str(found["name"]), str(found["artifact"]))
         if is_text(media_type):
             try:
                 return [ReadResourceContents(content=data.decode(), mime_type=media_type)]
@@ -68,11 +69,14 @@ class ResourceServer(MCPServer[Any]):
                 pass
         return [ReadResourceContents(content=data, mime_type=media_type)]
 
-    async def _artifact(self, name: str, artifact: str) -> tuple[bytes, str]:
+    async def _artifact(
+        self, context: Context[Any, Any], name: str, artifact: str
+    ) -> tuple[bytes, str]:
         """Raises ResourceError, and for what is not there ResourceNotFoundError."""
         try:
+            store = (await self._door.admit(context)).store
             check_workspace_name(name)
-            artifacts = self._store.workspace(name).artifacts
+            artifacts = store.workspace(name).artifacts
             info = await artifacts.info(artifact)
             if info.size > RESOURCE_BYTES:
                 raise ResourceError(

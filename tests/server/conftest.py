@@ -17,6 +17,7 @@ from mcp import Client, StdioServerParameters
 from mcp.types import Implementation
 
 from safepoint import Store
+from safepoint_server.access import OneStore
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
 
@@ -77,7 +78,9 @@ def agent_on(era: str) -> OnStore:
         patience: float = HANG,
     ) -> AsyncIterator[Agent]:
         """`person` answers the dialogs that the client shows."""
-        server = create_server(store, settings or Settings.load({}), dialog_seconds=patience)
+        server = create_server(
+            OneStore(store), store, settings or Settings.load({}), dialog_seconds=patience
+        )
         info = Implementation(name=name, version="1.0")
         async with Client(
             server, mode=era, client_info=info, elicitation_callback=person

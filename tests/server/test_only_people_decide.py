@@ -16,6 +16,7 @@ from mcp.types import ElicitResult, InputRequiredResult
 from tests.place import Place
 
 from safepoint import PlannedStep, Store
+from safepoint_server.access import OneStore
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
 from safepoint_server.tools import BY_TOOLSET, specs
@@ -59,7 +60,7 @@ async def never(context: Any, params: Any) -> ElicitResult:
 @asynccontextmanager
 async def client_of(store: Store, era: str = "auto") -> AsyncIterator[Client]:
     settings = Settings.load({"SAFEPOINT_TOOLSETS": ",".join(BY_TOOLSET)})
-    server = create_server(store, settings)
+    server = create_server(OneStore(store), store, settings)
     async with Client(server, mode=era, elicitation_callback=never) as client:
         yield client
 
@@ -260,7 +261,7 @@ async def test_every_replica_of_a_store_takes_the_answer_and_no_other_store_does
 async def test_a_client_that_names_no_dialog_brings_no_answer(tmp_path: Path) -> None:
     async with Place(tmp_path).process() as store, client_of(store) as client:
         state = (await asked(client)).request_state
-        async with Client(create_server(store, Settings.load({}))) as silent:
+        async with Client(create_server(OneStore(store), store, Settings.load({}))) as silent:
             reply = await returned(silent, state, YES)
             assert reply.structured_content["status"] == "pending"
         assert await status(store) == "pending"

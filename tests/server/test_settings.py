@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from safepoint import InvalidInput, Limits
-from safepoint_server.settings import TOOLSETS, VARIABLES, Settings
+from safepoint_server.settings import TOOLSETS, Settings
 from safepoint_server.tools import BY_TOOLSET
+from safepoint_server.variables import VARIABLES
 
 
 def test_nothing_set_gives_the_defaults() -> None:

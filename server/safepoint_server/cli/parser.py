@@ -44,7 +44,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "serve": Command("the MCP server, over standard input and output", "serve"),
+    "serve": Command("the MCP server, over standard input and output, or HTTP", "serve"),
     "ls": Command("list workspaces", "ls"),
     "show": Command("one workspace: where it is, its steps, its state", "show"),
     "history": Command("every commit of a workspace, newest first", "history"),

@@ -11,6 +11,7 @@ from typing import Any, Final
 from mcp.server.mcpserver import Context
 
 from safepoint import Actor, Store, Workspace
+from safepoint_server.access import Access
 from safepoint_server.dialog import Dialog
 from safepoint_server.names import check_workspace_name
 from safepoint_server.paths import AllowedPaths
@@ -29,13 +30,17 @@ class Call:
     looked at, `report` tells the client how far the call is. `note` is for the log: names, numbers.
     """
 
-    store: Store
+    access: Access
     actor: Actor
     dialog: Dialog | None = None
     files: AllowedPaths = field(default_factory=AllowedPaths)
     references: AllowedReferences | None = None
     report: Report | None = None
     note: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        return self.access.store
 
     def workspace(self, name: str) -> Workspace:
         """The workspace of that name, written to as this caller.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +34,7 @@ __all__ = ["CheckedTool"]
 
 logger = logging.getLogger(__name__)
 
-NewCall = Callable[[Context[Any, Any]], Call]
+NewCall = Callable[[Context[Any, Any]], Awaitable[Call]]
 
 
 class CheckedTool(Tool):
@@ -80,7 +80,11 @@ class CheckedTool(Tool):
         """See Tool.run. Every failure is a ToolError that a model can act on."""
         spec = self._spec
         started = time.perf_counter()
-        call = self._new_call(context)
+        try:
+            call = await self._new_call(context)
+        except SafepointError as error:
+            call_line(spec.event, error.code, {})
+            raise refusal(error) from None
         outcome = "cancelled"
         try:
             checked = check_arguments(spec.name, spec.arguments, arguments)

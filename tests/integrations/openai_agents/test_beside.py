@@ -16,6 +16,7 @@ from safepoint import NotFound, RetentionPolicy, Store
 from safepoint.crypto.keyring import KeyFile
 from safepoint.integrations.openai_agents import SafepointSession, load_run_state, save_run_state
 from safepoint.transfer import copy_workspaces, export_workspace, import_workspace
+from safepoint_server.access import OneStore
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
 
@@ -35,7 +36,7 @@ async def test_an_agent_sees_a_session_by_its_tools_and_may_go_on_in_it(
 ) -> None:
     async with (
         place.process() as store,
-        Client(create_server(store, Settings.load({})), mode=era) as mcp,
+        Client(create_server(OneStore(store), store, Settings.load({})), mode=era) as mcp,
     ):
         session = SafepointSession("chat", store)
         await session.add_items(ITEMS)

@@ -1,0 +1,113 @@
+"""The server over HTTP, as a process: many clients, both eras, no sessions, and a calm end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from mcp import Client
+from tests.server.conftest import HANG, Agent
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def http_server(folder: Path, *options: str) -> AsyncIterator[tuple[str, int]]:
+    """The address of a server process over the store of this test, and its process id."""
+    with (folder / "stderr").open("a") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "safepoint_server", "serve", "--store", str(folder / "store")),
+            *("--transport", "http", "--port", "0", "--log-format", "json", *options),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=errors,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    try:
+        line = await asyncio.wait_for(process.stderr.readline(), HANG)
+        drained = asyncio.create_task(process.stderr.read())
+        yield json.loads(line)["address"], process.pid
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), HANG) == 0
+        await drained
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_agents_of_both_eras_share_a_workspace(tmp_path: Path) -> None:
+    async with http_server(tmp_path) as (url, _):
+        async with Client(url, mode="auto") as client:
+            await Agent(client).call("save_checkpoint", workspace="job", state={"n": 1})
+        async with Client(url, mode="legacy") as client:
+            loaded = await Agent(client).call("load_checkpoint", workspace="job")
+            await Agent(client).call("save_checkpoint", workspace="job", state={"n": 2})
+        async with Client(url, mode="auto") as client:
+            again = await Agent(client).call("load_checkpoint", workspace="job")
+    assert (loaded["state"], loaded["saved_by"]["transport"]) == ({"n": 1}, "http")
+    assert (again["state"], again["version"]) == ({"n": 2}, 2)
+
+
+async def test_health_and_readiness_are_told(tmp_path: Path) -> None:
+    async with http_server(tmp_path) as (url, _), httpx.AsyncClient() as client:
+        base = url.removesuffix("/mcp")
+        assert (await client.get(f"{base}/healthz")).json() == {"status": "ok"}
+        assert (await client.get(f"{base}/readyz")).json() == {"status": "ok"}
+        assert list((tmp_path / "store" / "probe").iterdir())
+    assert not (tmp_path / "store" / "probe").exists() or not any(
+        (tmp_path / "store" / "probe").iterdir()
+    )
+
+
+async def test_names_that_are_not_this_machines_are_refused(tmp_path: Path) -> None:
+    async with http_server(tmp_path) as (url, _), httpx.AsyncClient() as client:
+        port = urlsplit(url).port
+        for name, value in (
+            ("Host", f"evil.example:{port}"),
+            ("Origin", "https://evil.example"),
+        ):
+            reply = await client.post(
+                url, json={}, headers={name: value, "Accept": "application/json, text/event-stream"}
+            )
+            assert reply.status_code in (403, 421), (name, reply.text)
+
+
+async def test_it_does_not_listen_for_others_without_authentication(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "safepoint_server", "serve", "--store", str(tmp_path / "store")),
+        *("--transport", "http", "--port", "0", "--host", "0.0.0.0"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), HANG)
+    assert process.returncode == 2
+    assert b"without authentication" in errors
+    assert not (tmp_path / "store").exists()
+
+
+async def test_a_stop_lets_the_saves_that_run_finish(tmp_path: Path) -> None:
+    async with http_server(tmp_path) as (url, pid), Client(url, mode="auto") as client:
+        agent = Agent(client)
+        await agent.call("save_checkpoint", workspace="job", state={"n": 0})
+        saves = [
+            asyncio.create_task(agent.call("save_checkpoint", workspace=f"job-{n}", state={"n": n}))
+            for n in range(8)
+        ]
+        await asyncio.wait(saves, return_when=asyncio.FIRST_COMPLETED)
+        os.kill(pid, signal.SIGTERM)
+        replies = await asyncio.gather(*saves, return_exceptions=True)
+    acknowledged = [n for n, reply in enumerate(replies) if not isinstance(reply, BaseException)]
+    assert acknowledged
+    async with http_server(tmp_path) as (url, _), Client(url) as client:
+        for n in acknowledged:
+            loaded = await Agent(client).call("load_checkpoint", workspace=f"job-{n}")
+            assert loaded["state"] == {"n": n}
