@@ -15,8 +15,7 @@ from tests.place import Place
 
 from safepoint import Conflict, NotFound, Store, Unavailable
 from safepoint.format.keys import log_key
-from safepoint.objects.base import ObjectStore, StreamStore
-from safepoint.objects.local import LocalObjects
+from safepoint.objects.base import ObjectStore
 from safepoint.objects.memory import MemoryObjects
 from safepoint.objects.observed import ObservedObjects
 from safepoint.observer import Facts, outcome_of
@@ -60,8 +59,9 @@ class TestObservedObjects(ObjectStoreContract):
 
 class TestObservedStreams(StreamStoreContract):
     @pytest.fixture
-    def place(self, tmp_path: Path) -> Callable[[], StreamStore]:
-        return lambda: ObservedObjects(LocalObjects(tmp_path / "objects"), Notes())  # type: ignore[return-value]
+    def place(self) -> Callable[[], ObjectStore]:
+        objects = MemoryObjects()
+        return lambda: ObservedObjects(objects, Notes())
 
 
 async def test_a_save_and_a_load_tell_version_and_bytes(place: Place) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -23,10 +22,9 @@ def refusal(error: SafepointError) -> ToolError:
     return ToolError(" ".join(parts))
 
 
-def unexpected() -> tuple[str, ToolError]:
-    """An id for the log and the error that shows the model that id and nothing else."""
-    incident = secrets.token_hex(4)
-    return incident, ToolError(
+def unexpected(incident: str) -> ToolError:
+    """The error that shows the model the id by which the log explains it, and nothing else."""
+    return ToolError(
         f"The server failed unexpectedly (incident {incident}). Whether the call took effect is "
         "not known. Next: call load_checkpoint to see what is stored, and tell the user the "
         "incident id, which the server's log explains. [internal]"

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -47,9 +46,8 @@ from safepoint.model import (
     WorkspaceStatus,
 )
 from safepoint.objects.base import CountsRepeats, ObjectStore
-from safepoint.objects.observed import ObservedObjects
 from safepoint.observer import Observer
-from safepoint.unlocking import source_of, unlock
+from safepoint.unlocking import source_of, unlock, watched
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -124,13 +122,12 @@ class Store:
         `key_file` or `kms_key` (the ARN of a key of AWS KMS), or without any of them with the
         user's default key file or else the KMS key that the store names; for a new store a missing
         key file is made (mode 0600). A memory store makes up a key of its own when none is given.
-        A store in S3 needs a key to be given, and is refused unless its bucket enforces
-        conditional puts.
-        `seen` is the folder that remembers the newest versions seen.
+        A store in S3 needs a key to be given, and is refused unless its bucket enforces conditional
+        puts. `seen` is the folder that remembers the newest versions seen.
         `pages` says what the `index.html` pages in the store show, which are not encrypted: counts
         and times, in `full` also the names of steps, labels and people, or `off`: none is written.
-        `prune` is whether old versions are pruned behind commits where there is a policy.
-        `observer` is told of what the store does, and of every operation of its place.
+        `prune`: whether old versions are pruned behind commits where there is a policy. `observer`
+        is told of what the store does.
 
         Raises:
             WrongKey: the store is there, this key does not open it.
@@ -141,25 +138,19 @@ class Store:
         check_pages(pages)
         patience = patience or Patience()
         actor = checked_actor(actor, limits := limits or Limits())
-        place = await open_place(url, create=create)
+        place = watched(await open_place(url, create=create), observer)
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
-            if observer is not None:
-                place = replace(place, objects=ObservedObjects(place.objects, observer))
             leaving.push_async_callback((objects := place.objects).close)
             source = source_of(place, key_file, passphrase, kms_key)
             keys = (opened := await unlock(place, source, create=create)).keys
             heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
-            following = _following(
-                objects, keys, limits, clock, patience, pages, pace or Pace(), prune=prune
-            )
+            pace = pace or Pace()
+            following = _following(objects, keys, limits, clock, patience, pages, pace, prune=prune)
             leaving.push_async_callback(following.close)
-            cache = DocumentCache(cache_bytes)
-            told = (following.committed, following.describe)
-            shared = Shared(
-                objects, keys, cache, heads, os.urandom, *told, patience.timer, observer
-            )
+            told = (following.committed, following.describe, patience.timer, observer)
+            shared = Shared(objects, keys, DocumentCache(cache_bytes), heads, os.urandom, *told)
             yield cls(
                 shared, following, opened,
                 actor=actor, limits=limits, clock=clock, patience=patience,

@@ -1,9 +1,10 @@
-"""How a place is unlocked once it has shown that it can be relied on, and by what."""
+"""How a place becomes a store: watched, shown to be reliable, and unlocked, and by what."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,14 @@ from safepoint.crypto.keyring import KeyFile, Unlock
 from safepoint.errors import NotFound
 from safepoint.keysource import KeySource
 from safepoint.manifest import Opened, unlock_store
+from safepoint.objects.observed import ObservedObjects
 from safepoint.objects.probe import probe
+from safepoint.observer import Observer
 
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
 
-__all__ = ["source_of", "unlock"]
+__all__ = ["source_of", "unlock", "watched"]
 
 
 def source_of(
@@ -51,3 +54,10 @@ async def unlock(place: Place, source: KeySource, *, create: bool) -> Opened:
     if isinstance(opened, BaseException):
         raise opened
     return opened
+
+
+def watched(place: Place, observer: Observer | None) -> Place:
+    """The same place, which tells of its operations."""
+    if observer is None:
+        return place
+    return replace(place, objects=ObservedObjects(place.objects, observer))
