@@ -19,7 +19,7 @@ __all__ = ["Spans"]
 _CONTAIN: Final = ("commit", "load")
 """Operations below which others take place; the rest are single requests to the object store."""
 
-_WELL: Final = ("ok", "unchanged", "exists", "absent", "asked")
+_WELL: Final = ("ok", "unchanged", "exists", "absent")
 _NOTHING: Final = nullcontext()
 
 
@@ -56,7 +56,8 @@ class _Call:
         pass
 
     def __exit__(self, *failure: object) -> None:
-        self._span.set_attribute("safepoint.outcome", _word(self._facts))
+        outcome = self._facts.get("code") or self._facts["outcome"]
+        self._span.set_attribute("safepoint.outcome", outcome)
 
 
 class _Operation:
@@ -95,7 +96,3 @@ class _Operation:
             span.set_attribute("error.type", outcome)
             span.set_status(Status(StatusCode.ERROR, outcome))
         span.end()
-
-
-def _word(facts: Facts) -> str:
-    return str(facts.get("code") or facts["outcome"])
