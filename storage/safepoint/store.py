@@ -226,8 +226,9 @@ class Store:
         )
 
     async def open_approvals(self) -> int | None:
-        """How many questions are open, as the page of the store counts them: read from one object,
-        which follows commits by some seconds. None where no pages are written."""
+        """How many questions are open, as the page of the store counts them: in the workspaces that
+        changed last, read from one object, which follows commits by some seconds. None where no
+        pages are written."""
         return await self._following.open_approvals()
 
     def figures(self) -> Figures:
