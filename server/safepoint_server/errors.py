@@ -6,9 +6,9 @@ from typing import Final
 
 from mcp.server.mcpserver.exceptions import ToolError
 
-from safepoint import SafepointError
+from safepoint import Conflict, InvalidInput, NotFound, SafepointError, Unavailable
 
-__all__ = ["refusal", "unexpected"]
+__all__ = ["kind_of", "refusal", "unexpected"]
 
 MAX_CHARS: Final = 2000
 
@@ -29,6 +29,13 @@ def unexpected(incident: str) -> ToolError:
         "not known. Next: call load_checkpoint to see what is stored, and tell the user the "
         "incident id, which the server's log explains. [internal]"
     )
+
+
+def kind_of(error: SafepointError) -> str:
+    """Whether the caller can mend it, the store does not answer, or what it holds is no use."""
+    if isinstance(error, InvalidInput | NotFound | Conflict):
+        return "refused"
+    return "unavailable" if isinstance(error, Unavailable) else "unreadable"
 
 
 def _sentence(text: str) -> str:

@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from safepoint import InvalidInput, Store, Unavailable
 from safepoint_server.access import OneStore
 from safepoint_server.app import create_server, process_actor, run_until_done
 from safepoint_server.health import Readiness
+from safepoint_server.protocol import ProtocolServer
 from safepoint_server.settings import Settings
 from safepoint_server.telemetry.both import Both
 from safepoint_server.telemetry.metrics import CONTENT_TYPE, Metrics
@@ -106,7 +107,7 @@ async def serve_http(settings: Settings) -> None:
 
 
 async def _serve(
-    server: MCPServer[Any],
+    server: ProtocolServer,
     store: Store,
     settings: Settings,
     metrics: Metrics,
@@ -125,14 +126,22 @@ async def _serve(
     told = {"store": store.url, "transport": "http", "address": address}
     logger.info("serving", extra={"safepoint": told})
     try:
-        await _Uvicorn(config).serve(sockets=[listening])
+        await _Uvicorn(config, server.close_streams).serve(sockets=[listening])
     finally:
         await readiness.close()
 
 
 class _Uvicorn(uvicorn.Server):
     """Stops on signals without raising them again at the end, which would end the process before
-    the store is closed."""
+    the store is closed; and ends what would never end by itself."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +46,8 @@ from safepoint.model import (
 )
 from safepoint.objects.base import CountsRepeats, ObjectStore
 from safepoint.observer import Observer
-from safepoint.unlocking import source_of, unlock, watched
+from safepoint.opening import memory_of, source_of, unlock, watched
+from safepoint.watching import Watch, Watching
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Store:
         )
         self._following = following
         self._directory = Directory(shared, self._logs, following, clock=clock)
+        self._watching = Watching(shared, self._logs, following)
 
     @classmethod
     @asynccontextmanager
@@ -144,7 +145,7 @@ class Store:
             leaving.push_async_callback((objects := place.objects).close)
             source = source_of(place, key_file, passphrase, kms_key)
             keys = (opened := await unlock(place, source, create=create)).keys
-            heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
+            heads = SeenHeads(folder / memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
             pace = pace or Pace()
             following = _following(objects, keys, limits, clock, patience, pages, pace, prune=prune)
@@ -214,6 +215,33 @@ class Store:
         last seconds, until the workspace's next commit. `Workspace.load` is exact everywhere.
         """
         return await self._directory.page(prefix, status=status, limit=limit, cursor=cursor)
+
+    async def recent(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        visible: Callable[[str], bool] | None = None,
+    ) -> Page[WorkspaceInfo]:
+        """Workspaces by their last change, the latest first. The order follows changes of other
+        processes within a minute or so; each line is as exact as in `workspaces`. Of more than a
+        thousand workspaces, those that did not change lately may be missing."""
+        return await self._directory.recent(limit=limit, cursor=cursor, visible=visible)
+
+    async def recent_names(self) -> tuple[str, ...]:
+        """All names that `recent` pages through, for two requests."""
+        return await self._directory.recent_names()
+
+    def watch(
+        self,
+        interval: timedelta = timedelta(seconds=5),
+        *,
+        visible: Callable[[str], bool] | None = None,
+    ) -> Watch:
+        """Tells what changes: `async with store.watch() as watch`, see `Watch.add`. Changes by
+        other processes are looked for once an `interval`, by one request for each workspace. Of
+        names that are not `visible` nothing is told."""
+        return Watch(self._watching, interval, visible)
 
     async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
         """The questions that are open, of all workspaces in the order of their keys, without
@@ -351,12 +379,6 @@ class Store:
         )
         await change_slots(self.objects, keys, lambda slots: [*slots, slot])
         return slots_of({"slots": [slot]})[0]
-
-
-def _memory_of(url: str, keys: StoreKeys) -> str:
-    """Where the heads seen at this address are remembered: a copy elsewhere has the same store id,
-    and may rightly be older."""
-    return f"{keys.store_id.hex()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
 def _following(

@@ -33,7 +33,7 @@ class Calls:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._calls = Counter(
             "safepoint_calls",
-            "Calls of tools, by how they ended: ok, asked (answered with a question to a person), "
+            "Calls, by how they ended: ok, asked (answered with a question to a person), "
             "refused (for the caller to mend), unavailable (the store could not be reached), "
             "unreadable (the data is damaged, or no key opens it), failed (a bug) or cancelled.",
             ["tool", "outcome"],
@@ -41,13 +41,13 @@ class Calls:
         )
         self._errors = Counter(
             "safepoint_errors",
-            "Calls of tools that ended in an error, by its code.",
+            "Calls that ended in an error, by its code.",
             ["code"],
             registry=registry,
         )
         self._seconds = Histogram(
             "safepoint_call_seconds",
-            "From a call of a tool to its answer, in which a person may have been waited for.",
+            "From a call to its answer, in which a person may have been waited for.",
             ["tool"],
             buckets=SECONDS,
             registry=registry,

@@ -61,11 +61,10 @@ class Call:
         return {**self.note, **who, "principal": self.access.principal or None}
 
 
-def identify(context: Context[Any, Any]) -> dict[str, str]:
+def identify(request_id: object) -> dict[str, str]:
     """What tells this call from all others in logs: an id of its own, the id that its client gave
     it, and the trace that it belongs to, if it does."""
-    request = context.request_context.request_id
-    identity = {"call": secrets.token_hex(8), "request": _clean(str(request))}
+    identity = {"call": secrets.token_hex(8), "request": _clean(str(request_id))}
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         identity["trace"] = trace.format_trace_id(span.trace_id)

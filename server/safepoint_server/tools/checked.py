@@ -20,11 +20,11 @@ from mcp.types import (
 )
 from pydantic import PrivateAttr
 
-from safepoint import Conflict, InvalidInput, NotFound, SafepointError, Unavailable
+from safepoint import SafepointError
 from safepoint.format.jsontext import DEPTH_MAX, encode_json
 from safepoint.observer import Facts, Observer, observed
 from safepoint_server.dialog import InputNeeded
-from safepoint_server.errors import refusal, unexpected
+from safepoint_server.errors import kind_of, refusal, unexpected
 from safepoint_server.logs import call_line
 from safepoint_server.tools.base import ToolSpec
 from safepoint_server.tools.call import Call, identify
@@ -84,7 +84,7 @@ class CheckedTool(Tool):
         convert_result: bool = False,
     ) -> CallToolResult | InputRequiredResult:
         """See Tool.run. Every failure is a ToolError that a model can act on."""
-        spec, started, identity = self._spec, time.perf_counter(), identify(context)
+        spec, started, identity = self._spec, time.perf_counter(), identify(context.request_id)
         call: Call | None = None
         facts: Facts = {"tool": spec.name, "outcome": "cancelled"}
         with observed(self._observer, "call", facts):
@@ -99,7 +99,7 @@ class CheckedTool(Tool):
                 facts["outcome"] = "asked"
                 return needed.result
             except SafepointError as error:
-                facts |= {"outcome": _kind(error), "code": error.code}
+                facts |= {"outcome": kind_of(error), "code": error.code}
                 raise refusal(error) from None
             except Exception as error:
                 facts |= {"outcome": "failed", "code": "internal"}
@@ -113,13 +113,6 @@ class CheckedTool(Tool):
                 elapsed = (time.perf_counter() - started) * 1000
                 outcome = str(facts.get("code", facts["outcome"]))
                 call_line(spec.event, outcome, {**told, "ms": round(elapsed, 2), **identity})
-
-
-def _kind(error: SafepointError) -> str:
-    """Whether the caller can mend it, the store does not answer, or what it holds is no use."""
-    if isinstance(error, InvalidInput | NotFound | Conflict):
-        return "refused"
-    return "unavailable" if isinstance(error, Unavailable) else "unreadable"
 
 
 def _result(data: dict[str, Any], attached: list[ContentBlock]) -> CallToolResult:

@@ -91,6 +91,8 @@ class Following:
         self._pages = pages
         self._behind = Behind(pace)
         self._noted: OrderedDict[str, _Noted] = OrderedDict()
+        self.listeners: dict[object, Callable[[Log, Head], None]] = {}
+        """Called, each by its key, with what `committed` is told; they return at once."""
 
     @cached_property
     def _root(self) -> RootWriter:
@@ -113,6 +115,8 @@ class Following:
             self._behind.note("root", self._write_root)
         if self._pruning is not None:
             self._pruning.committed(log, head)
+        for listener in tuple(self.listeners.values()):
+            listener(log, head)
 
     def describe(self, version: int, event: Mapping[str, Any]) -> dict[str, str]:
         """What stands readable beside the record of this version."""
@@ -143,8 +147,17 @@ class Following:
         """See Store.open_approvals."""
         if self._pages == "off":
             return None
-        known = {encode_name(noted.name): noted.summary() for noted in self._noted.values()}
-        return await self._root.open_approvals(known)
+        now_ms = int(self._clock().timestamp() * 1000)
+        lines = (await self.lines()).values()
+        return sum(line.open_approvals(now_ms) for line in lines if not line.deleted)
+
+    async def lines(self) -> dict[str, Summary]:
+        """What one read tells of the workspaces that changed last, by folder: a thousand, as they
+        were a minute ago or later, without texts, and those that this process changed since."""
+        found = await self._root.lines()
+        for name, noted in tuple(self._noted.items()):
+            found[encode_name(name)] = noted.summary()
+        return found
 
     async def close(self) -> None:
         """Prune and write what is outstanding, for a few seconds at most."""

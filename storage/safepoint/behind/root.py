@@ -98,7 +98,7 @@ class RootWriter:
         """`leaving`: the process is about to end, so read no more than needed."""
         now = self._clock()
         now_ms = int(now.timestamp() * 1000)
-        known = await self._lines()
+        known = await self._stored()
         updates = dict(self._updates)
         if known.refreshed_ms is None or abs(now_ms - known.refreshed_ms) >= (
             _REFRESH_AT_EXIT_MS if leaving else _REFRESH_MS
@@ -114,14 +114,11 @@ class RootWriter:
             if self._updates.get(segment) is summary:
                 del self._updates[segment]
 
-    async def open_approvals(self, newer: Mapping[str, Summary]) -> int:
-        """The open approvals of all lines, as far as there are no `newer` ones."""
-        lines = {**(await self._lines()).lines, **newer}
-        now_ms = int(self._clock().timestamp() * 1000)
-        return sum(line.open_approvals(now_ms) for line in lines.values() if not line.deleted)
+    async def lines(self) -> dict[str, Summary]:
+        """What is stored, by folder, and what this process will add to it."""
+        return (await self._stored()).lines | self._updates
 
-    async def _lines(self) -> _Lines:
-        """What is stored; nothing when that is missing or does not open."""
+    async def _stored(self) -> _Lines:
         data = await self._objects.get(ROOT_SUMMARY)
         stored = None if data is None else open_sealed(self._keys, ROOT_SUMMARY, data, _Lines.read)
         return stored or _Lines()

@@ -1,8 +1,10 @@
-"""How a place becomes a store: watched, shown to be reliable, and unlocked, and by what."""
+"""How a store is opened: by which key, and where watched, once its place has shown that it can be
+relied on."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from safepoint.address import Place
 from safepoint.crypto.keyring import KeyFile, Unlock
+from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import NotFound
 from safepoint.keysource import KeySource
 from safepoint.manifest import Opened, unlock_store
@@ -20,13 +23,18 @@ from safepoint.observer import Observer
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
 
-__all__ = ["source_of", "unlock", "watched"]
+__all__ = ["memory_of", "source_of", "unlock", "watched"]
+
+
+def memory_of(url: str, keys: StoreKeys) -> str:
+    """Where the heads seen at this address are remembered: a copy elsewhere has the same store id,
+    and may rightly be older."""
+    return f"{keys.store_id.hex()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
 def source_of(
     place: Place, key_file: Path | None, passphrase: str | None, kms_key: str | KmsKey | None
 ) -> KeySource:
-    """What opens the store there; one that nobody else can reach has a key for as long."""
     throwaway: Unlock | None = KeyFile(os.urandom(32)) if place.private else None
     return KeySource(
         key_file=key_file,
