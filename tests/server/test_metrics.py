@@ -56,7 +56,9 @@ async def test_calls_are_counted_by_tool_and_outcome_and_errors_by_code(place: P
         await agent.call("save_checkpoint", workspace="w", state={"a": 2})
         await agent.refused("load_checkpoint", workspace="none")
         await agent.refused("load_checkpoint", workspace=7)
+        await agent.client.read_resource("safepoint://workspaces/w")
         values = await read(metrics)
+    assert values['safepoint_calls_total{outcome="ok",tool="read_resource"}'] == 1
     assert values['safepoint_calls_total{outcome="ok",tool="save_checkpoint"}'] == 2
     assert values['safepoint_calls_total{outcome="refused",tool="load_checkpoint"}'] == 2
     assert values['safepoint_errors_total{code="workspace_not_found"}'] == 1

@@ -194,11 +194,19 @@ async def everything(client: Client) -> str:
         result = await client.call_tool(tool, arguments)
         assert result.is_error, (tool, arguments)
         errors.append(result.content[0].text)
-    for name in ("damaged", "w"):  # to read the second is the other bug
+    for name in ("damaged", "w"):  # to read the second is the next bug
         uri = f"safepoint://workspaces/{name}/artifacts/notes.txt"
         with pytest.raises(MCPError) as refused:
             await client.read_resource(uri)
         errors.append(str(refused.value))
+    with pytest.raises(MCPError) as refused:  # and that the last
+        await client.list_resource_templates()
+    errors.append(str(refused.value))
+    await client.read_resource("safepoint://workspaces/w/checkpoints/1")
+    await client.get_prompt("resume-work", {"workspace": "w"})
+    with pytest.raises(MCPError) as refused:
+        await client.get_prompt("resume-work", {"workspace": "w", "other": MARK})
+    errors.append(str(refused.value))
     return "\n".join(errors)
 
 

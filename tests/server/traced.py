@@ -29,5 +29,6 @@ if __name__ == "__main__":
             def fail(*arguments: object, **named: object) -> None:
                 raise RuntimeError(f"a bug that tells {os.environ['CRASH']}")
 
-            listing._checkpoint_line = resources.is_text = fail
+            listing._checkpoint_line = fail
+            resources.is_text = resources.list_templates = fail
         sys.exit(main())
