@@ -19,7 +19,7 @@ examples:
   safepoint serve --store ~/agents --key-file ~/keys/agents.key
   safepoint serve --transport http --port 8765       http://127.0.0.1:8765/mcp, for this machine
 
-`safepoint doctor` prints the configuration that makes a client start it.
+`safepoint setup` makes clients start it.
 """
 
 
