@@ -45,7 +45,6 @@ from safepoint.model import (
 )
 from safepoint.objects.base import ObjectStore
 from safepoint.opening import memory_of, source_of, unlock
-from safepoint.watching import Watch, Watching
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from safepoint.retention import StoreRetention
     from safepoint.rotation import Keys
     from safepoint.verify import OnProgress
+    from safepoint.watching import Watch, Watching
 
 __all__ = ["Store"]
 
@@ -90,7 +90,8 @@ class Store:
             max_bytes=shared.cache.max_bytes // 2,
         )
         self._directory = Directory(shared, self._logs, following, clock=clock)
-        self._watching = Watching(shared, self._logs, following)
+        self._following = following
+        self._watching: Watching | None = None
 
     @classmethod
     @asynccontextmanager
@@ -239,6 +240,13 @@ class Store:
         """Tells what changes: `async with store.watch() as watch`, see `Watch.add`. Changes by
         other processes are looked for once an `interval`, by one request for each workspace. Of
         names that are not `visible` nothing is told."""
+        from safepoint.watching import (  # few processes do, and all would start later
+            Watch,
+            Watching,
+        )
+
+        if self._watching is None:
+            self._watching = Watching(self._shared, self._logs, self._following)
         return Watch(self._watching, interval, visible)
 
     async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
