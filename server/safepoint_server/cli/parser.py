@@ -77,6 +77,7 @@ COMMANDS: dict[str, Command] = {
     "keys remove": Command("take a key slot away", "keys_remove"),
     "keys rotate": Command("new data keys, or a new store key, while agents work", "keys_rotate"),
     "setup": Command("register Safepoint with the MCP clients of this machine", "setup"),
+    "health": Command("does the server over HTTP answer, and could it take a save", "health"),
     "doctor": Command("check the installation and what clients are set up to start", "doctor"),
     "hook": Command("what clients run by themselves: save, and tell", "hook", never_fails=True),
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
