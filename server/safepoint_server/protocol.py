@@ -229,9 +229,6 @@ class _Rest:
                 theirs = isinstance(error, NotFound | InvalidInput)
                 code = INVALID_PARAMS if theirs else INTERNAL_ERROR
                 raise MCPError(code=code, message=str(refusal(error)), data=data) from None
-            except MCPError as error:
-                facts["outcome"] = "refused"
-                raise error
             except Exception as error:
                 facts |= {"outcome": "failed", "code": "internal"}
                 incident = identity["call"]

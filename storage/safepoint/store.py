@@ -47,7 +47,6 @@ from safepoint.model import (
 from safepoint.objects.base import CountsRepeats, ObjectStore
 from safepoint.observer import Observer
 from safepoint.opening import memory_of, source_of, unlock, watched
-from safepoint.watching import Watch, Watching
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from safepoint.retention import StoreRetention
     from safepoint.rotation import Keys
     from safepoint.verify import OnProgress
+    from safepoint.watching import Watch, Watching
 
 __all__ = ["Store"]
 
@@ -91,9 +91,9 @@ class Store:
             patience=patience,
             max_bytes=shared.cache.max_bytes // 2,
         )
-        self._following = following
         self._directory = Directory(shared, self._logs, following, clock=clock)
-        self._watching = Watching(shared, self._logs, following)
+        self._following = following
+        self._watching: Watching | None = None
 
     @classmethod
     @asynccontextmanager
@@ -241,6 +241,13 @@ class Store:
         """Tells what changes: `async with store.watch() as watch`, see `Watch.add`. Changes by
         other processes are looked for once an `interval`, by one request for each workspace. Of
         names that are not `visible` nothing is told."""
+        from safepoint.watching import (  # few processes do, and all would start later
+            Watch,
+            Watching,
+        )
+
+        if self._watching is None:
+            self._watching = Watching(self._shared, self._logs, self._following)
         return Watch(self._watching, interval, visible)
 
     async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
