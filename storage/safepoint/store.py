@@ -241,10 +241,7 @@ class Store:
         """Tells what changes: `async with store.watch() as watch`, see `Watch.add`. Changes by
         other processes are looked for once an `interval`, by one request for each workspace. Of
         names that are not `visible` nothing is told."""
-        from safepoint.watching import (  # few processes do, and all would start later
-            Watch,
-            Watching,
-        )
+        from safepoint.watching import Watch, Watching  # as below
 
         if self._watching is None:
             self._watching = Watching(self._shared, self._logs, self._following)
