@@ -5,15 +5,17 @@ PYTHON ?= $(shell for python in python3 python3.11 python; do \
 	&& echo "$$python" && break; done)
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/.ready
+CLAUDE := .venv/claude-code/.ready
 CAMPAIGN ?= 20
 WORKERS ?= 3
 BENCH ?= --write
+SOAK_MINUTES ?= 2
 comma := ,
 # Missing, and easily installed: else the tests that need it say so and are skipped.
 BROWSER = $(shell command -v chromium >/dev/null || { command -v apt-get >/dev/null \
 	&& [ "$$(id -u)" = 0 ] && echo browser; })
 
-.PHONY: help demo test check bench campaign browser format clean
+.PHONY: help demo test check bench soak campaign browser format clean
 
 help:
 	@echo 'make demo      run the main job: an agent is killed again and again, its work survives'
@@ -21,6 +23,7 @@ help:
 	@echo 'make test-ceph the S3 tests against Ceph, on Debian (downloads 66 MB into .venv)'
 	@echo 'make check     ruff, mypy and the import rules'
 	@echo 'make bench     speed, size and memory against the alternatives; BENCH=--quick: a short form'
+	@echo 'make soak      agents on replicas over HTTP that are killed, SOAK_MINUTES long ($(SOAK_MINUTES))'
 	@echo 'make campaign  all tests, the random ones $(CAMPAIGN) times as long (CAMPAIGN=...)'
 	@echo 'make browser   install Chromium, in which tests open the pages (as root, with apt-get)'
 	@echo 'make format    put the code into the form that check wants'
@@ -29,7 +32,7 @@ help:
 demo: $(READY)
 	.venv/bin/safepoint demo
 
-test: check
+test: check $(CLAUDE)
 	@test -z '$(BROWSER)' || $(MAKE) --no-print-directory browser || true
 	.venv/bin/python -m pytest -n $(WORKERS)
 
@@ -47,6 +50,9 @@ bench: $(READY)
 	@$(INSTALL) --no-build-isolation --editable \
 		'.[dev,bench$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),$(comma)bench-postgres)]'
 	.venv/bin/python -m bench $(BENCH)
+
+soak: $(READY)
+	.venv/bin/python -m bench.soak --minutes $(SOAK_MINUTES)
 
 campaign: $(READY)
 	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest -n $(WORKERS)
@@ -76,3 +82,9 @@ $(READY): pyproject.toml constraints.txt storage/safepoint/_version.py
 	@$(INSTALL) hatchling editables
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
 	@touch $@
+
+# Claude Code, against which setup is tested. Without npm those tests are skipped.
+$(CLAUDE): tests/setup/package.json | $(READY)
+	@command -v npm >/dev/null || { echo 'npm is missing: tests with Claude Code are skipped'; \
+		exit 0; }; mkdir -p $(@D) && cp $< $(@D) && cd $(@D) && npm install --ignore-scripts \
+		--no-package-lock --no-audit --no-fund --loglevel=error && touch .ready

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
-from mcp.server import CacheHint, MCPServer
+from mcp.server import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS as MODERN
@@ -25,8 +25,8 @@ from safepoint_server.dialog import Dialog
 from safepoint_server.instructions import INSTRUCTIONS
 from safepoint_server.logs import configure
 from safepoint_server.paths import AllowedPaths
+from safepoint_server.protocol import ProtocolServer
 from safepoint_server.references import AllowedReferences, below
-from safepoint_server.resources import ResourceServer
 from safepoint_server.settings import Settings
 from safepoint_server.states import request_states
 from safepoint_server.tools import specs
@@ -37,7 +37,7 @@ __all__ = ["create_server", "process_actor", "run_stdio", "run_until_done", "ser
 
 logger = logging.getLogger(__name__)
 
-TOOLS_FRESH_MS = 3_600_000
+FRESH_MS = 3_600_000
 DIALOG_SECONDS = 180.0
 """Hosts give up on a call after one to four minutes."""
 
@@ -49,7 +49,7 @@ def create_server(
     *,
     transport: str = "memory",
     dialog_seconds: float = DIALOG_SECONDS,
-) -> MCPServer[Any]:
+) -> ProtocolServer:
     """The MCP server. Pure wiring: nothing is read, opened or started.
 
     `door` says of each call which store it is for; `store` is the one whose keys seal what clients
@@ -71,14 +71,18 @@ def create_server(
 
     files = AllowedPaths(settings.allowed_paths)
     outside = AllowedReferences(below(files), settings.allowed_s3)
-    return ResourceServer(
-        door,
+    return ProtocolServer(
+        new_call,
+        watch_seconds=settings.watch_seconds,
+        pushes=transport != "http",
         title="Safepoint",
         version=__version__,
         instructions=INSTRUCTIONS,
         tools=[CheckedTool.of(spec, new_call) for spec in specs(settings.toolsets)],
-        subscriptions=False,
-        cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_FRESH_MS, scope="public")},
+        cache_hints={
+            "tools/list": CacheHint(ttl_ms=FRESH_MS, scope="private"),
+            "server/discover": CacheHint(ttl_ms=FRESH_MS, scope="public"),
+        },
         middleware=[_refuse_odd_arguments],
         request_state_security=request_states(store),
     )

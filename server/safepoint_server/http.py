@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -102,14 +102,22 @@ async def _serve(store: Store, settings: Settings, listening: socket.socket) -> 
     told = {"store": store.url, "transport": "http", "address": address}
     logger.info("serving", extra={"safepoint": told})
     try:
-        await _Uvicorn(config).serve(sockets=[listening])
+        await _Uvicorn(config, server.close_streams).serve(sockets=[listening])
     finally:
         await readiness.close()
 
 
 class _Uvicorn(uvicorn.Server):
     """Stops on signals without raising them again at the end, which would end the process before
-    the store is closed."""
+    the store is closed; and ends what would never end by itself."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

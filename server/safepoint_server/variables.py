@@ -37,6 +37,11 @@ VARIABLES: Final = (
         "The ARN of an AWS KMS key that opens the store, instead of a key file.",
     ),
     Variable(
+        "SAFEPOINT_TOKEN",
+        "none",
+        "The bearer token that clients send to the server of `setup --http`; only they read it.",
+    ),
+    Variable(
         "SAFEPOINT_DST_PASSPHRASE",
         "as for the source",
         "The passphrase of the store that `copy` copies into, when that is another store.",
@@ -88,9 +93,20 @@ VARIABLES: Final = (
         "Origin headers to accept besides, such as https://app.example.com; spaces between.",
     ),
     Variable(
+        "SAFEPOINT_HOOKS",
+        "full",
+        "What hooks of clients record: full, no-messages (not what was said), or off (no hooks).",
+    ),
+    Variable("SAFEPOINT_HOOK_SECONDS", "2", "How long a hook may take before it gives up."),
+    Variable(
         "SAFEPOINT_ELICITATION",
         "on",
         "Whether people may answer approvals in dialogs of MCP clients: on or off.",
+    ),
+    Variable(
+        "SAFEPOINT_WATCH_SECONDS",
+        "5",
+        "How often what clients subscribe to is looked at for changes by others, in seconds.",
     ),
     Variable(
         "SAFEPOINT_ALLOWED_PATHS",

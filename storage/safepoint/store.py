@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safepoint.actors import checked_actor
-from safepoint.address import Place, open_place
+from safepoint.address import open_place
 from safepoint.approvals import Approvals
 from safepoint.behind.following import Following, PagesPolicy, check_pages
 from safepoint.behind.pruning import AutoPrune
 from safepoint.behind.schedule import Pace
-from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
+from safepoint.crypto.keyring import KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.storekeys import StoreKeys
 from safepoint.deletion import delete_workspace
 from safepoint.directory import Directory
@@ -26,14 +25,14 @@ from safepoint.errors import InvalidInput, NotFound
 from safepoint.handle import Handle, check_name
 from safepoint.inbox import inbox_page
 from safepoint.keyfile import default_seen_folder, make_key_file
-from safepoint.keysource import KeySource, as_kms_key
+from safepoint.keysource import as_kms_key
 from safepoint.log.cache import DocumentCache
 from safepoint.log.commit import Patience
 from safepoint.log.log import Shared
 from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
 from safepoint.log.transitions.base import check_text
-from safepoint.manifest import Opened, change_slots, read_checked, unlock_store
+from safepoint.manifest import Opened, change_slots, read_checked
 from safepoint.model import (
     Actor,
     Approval,
@@ -45,7 +44,8 @@ from safepoint.model import (
     WorkspaceStatus,
 )
 from safepoint.objects.base import ObjectStore
-from safepoint.objects.probe import probe
+from safepoint.opening import memory_of, source_of, unlock
+from safepoint.watching import Watch, Watching
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Store:
             max_bytes=shared.cache.max_bytes // 2,
         )
         self._directory = Directory(shared, self._logs, following, clock=clock)
+        self._watching = Watching(shared, self._logs, following)
 
     @classmethod
     @asynccontextmanager
@@ -138,9 +139,9 @@ class Store:
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback((objects := place.objects).close)
-            source = _source(place, key_file, passphrase, kms_key)
-            keys = (opened := await _unlock(place, source, create=create)).keys
-            heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
+            source = source_of(place, key_file, passphrase, kms_key)
+            keys = (opened := await unlock(place, source, create=create)).keys
+            heads = SeenHeads(folder / memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
             following = _following(
                 objects, keys, limits, clock, patience, pages, pace or Pace(), prune=prune
@@ -212,6 +213,33 @@ class Store:
         last seconds, until the workspace's next commit. `Workspace.load` is exact everywhere.
         """
         return await self._directory.page(prefix, status=status, limit=limit, cursor=cursor)
+
+    async def recent(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        visible: Callable[[str], bool] | None = None,
+    ) -> Page[WorkspaceInfo]:
+        """Workspaces by their last change, the latest first. The order follows changes of other
+        processes within a minute or so; each line is as exact as in `workspaces`. Of more than a
+        thousand workspaces, those that did not change lately may be missing."""
+        return await self._directory.recent(limit=limit, cursor=cursor, visible=visible)
+
+    async def recent_names(self) -> tuple[str, ...]:
+        """All names that `recent` pages through, for two requests."""
+        return await self._directory.recent_names()
+
+    def watch(
+        self,
+        interval: timedelta = timedelta(seconds=5),
+        *,
+        visible: Callable[[str], bool] | None = None,
+    ) -> Watch:
+        """Tells what changes: `async with store.watch() as watch`, see `Watch.add`. Changes by
+        other processes are looked for once an `interval`, by one request for each workspace. Of
+        names that are not `visible` nothing is told."""
+        return Watch(self._watching, interval, visible)
 
     async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
         """The questions that are open, of all workspaces in the order of their keys, without
@@ -330,25 +358,6 @@ class Store:
         return slots_of({"slots": [slot]})[0]
 
 
-def _memory_of(url: str, keys: StoreKeys) -> str:
-    """Where the heads seen at this address are remembered: a copy elsewhere has the same store id,
-    and may rightly be older."""
-    return f"{keys.store_id.hex()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
-
-
-def _source(
-    place: Place, key_file: Path | None, passphrase: str | None, kms_key: str | KmsKey | None
-) -> KeySource:
-    throwaway: Unlock | None = KeyFile(os.urandom(32)) if place.private else None
-    return KeySource(
-        key_file=key_file,
-        passphrase=passphrase,
-        kms_key=kms_key,
-        key=throwaway,
-        given_only=place.foreign,
-    )
-
-
 def _following(
     objects: ObjectStore,
     keys: StoreKeys,
@@ -364,22 +373,3 @@ def _following(
     if prune:
         pruning = AutoPrune(limits=limits, clock=clock, patience=patience, pace=pace)
     return Following(objects, keys, pruning, random=os.urandom, clock=clock, pages=pages, pace=pace)
-
-
-async def _unlock(place: Place, source: KeySource, *, create: bool) -> Opened:
-    """The keys of the store at `place`, once it has shown that it can be relied on."""
-    if not place.foreign:
-        return await unlock_store(place.objects, source, create=create, random=os.urandom)
-    probed, opened = await asyncio.gather(
-        probe(place.objects),
-        unlock_store(place.objects, source, create=False, random=os.urandom),
-        return_exceptions=True,
-    )
-    if isinstance(probed, BaseException):
-        raise probed
-    if isinstance(opened, NotFound) and create:
-        await probe(place.objects, thorough=True)
-        return await unlock_store(place.objects, source, create=True, random=os.urandom)
-    if isinstance(opened, BaseException):
-        raise opened
-    return opened

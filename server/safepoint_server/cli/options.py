@@ -10,10 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safepoint._version import __version__
-from safepoint.model import Actor
-
 if TYPE_CHECKING:
+    from safepoint.model import Actor
     from safepoint_server.settings import Settings
 
 __all__ = [
@@ -24,6 +22,7 @@ __all__ = [
     "add_store_options",
     "add_target_options",
     "person",
+    "port",
     "settings",
     "user_path",
     "version_or_label",
@@ -70,6 +69,13 @@ def add_target_options(
     which.add_argument("--label", metavar="L", help=f"{what} the checkpoint of this label")
 
 
+def port(text: str) -> int:
+    """A port as a person types it."""
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
 def version_or_label(text: str | None) -> int | str | None:
     """A version when it is a number."""
     return int(text) if text is not None and text.isdecimal() else text
@@ -99,6 +105,8 @@ def settings(args: argparse.Namespace) -> Settings:
 
 def person() -> Actor:
     """Who sits at the command line, as decisions name them."""
+    from safepoint._version import __version__  # late, as all of the library: see `cli.main`
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
@@ -108,6 +116,9 @@ def person() -> Actor:
 
 def actor() -> Actor:
     """Who the command line is, as commits name it."""
+    from safepoint._version import __version__
+    from safepoint.model import Actor
+
     return Actor(
         name="safepoint-cli",
         version=__version__,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from safepoint_server.cli.options import add_store_options
+from safepoint_server.cli.options import add_store_options, port
 
 if TYPE_CHECKING:
     from safepoint_server.settings import Settings
@@ -19,7 +19,7 @@ examples:
   safepoint serve --store ~/agents --key-file ~/keys/agents.key
   safepoint serve --transport http --port 8765       http://127.0.0.1:8765/mcp, for this machine
 
-`safepoint doctor` prints the configuration that makes a client start it.
+`safepoint setup` makes clients start it.
 """
 
 
@@ -38,16 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--transport", metavar="NAME", help="stdio or http (default: $SAFEPOINT_TRANSPORT or stdio)"
     )
     parser.add_argument("--host", metavar="ADDRESS", help="where http listens (127.0.0.1)")
-    parser.add_argument("--port", type=_port, metavar="N", help="its port (8765); 0: any")
+    parser.add_argument("--port", type=port, metavar="N", help="its port (8765); 0: any")
     parser.add_argument("--path", metavar="PATH", help="the path of its MCP endpoint (/mcp)")
     parser.add_argument("--log", metavar="LEVEL", help="debug, info, warning or error")
     parser.add_argument("--log-format", metavar="FORMAT", help="text or json")
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
