@@ -25,7 +25,11 @@ from safepoint import InvalidInput, Store, Unavailable
 from safepoint_server.access import OneStore
 from safepoint_server.app import create_server, process_actor, run_until_done
 from safepoint_server.health import Readiness
+from safepoint_server.protocol import ProtocolServer
 from safepoint_server.settings import Settings
+from safepoint_server.telemetry.both import Both
+from safepoint_server.telemetry.metrics import CONTENT_TYPE, Metrics
+from safepoint_server.telemetry.spans import Spans
 
 __all__ = ["http_app", "run_http", "serve_http"]
 
@@ -36,8 +40,10 @@ _FINISH_SECONDS: Final = 30
 """How long calls that run may go on when the server is told to stop."""
 
 
-def http_app(server: MCPServer[Any], settings: Settings, readiness: Readiness) -> Starlette:
-    """The ASGI application: MCP at `settings.http.path`, `/healthz` and `/readyz`."""
+def http_app(
+    server: MCPServer[Any], settings: Settings, readiness: Readiness, metrics: Metrics
+) -> Starlette:
+    """The ASGI application: MCP at `settings.http.path`, `/healthz`, `/readyz` and `/metrics`."""
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -48,14 +54,28 @@ def http_app(server: MCPServer[Any], settings: Settings, readiness: Readiness) -
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "unavailable", "reason": problem}, status_code=503)
 
+    async def scrape(request: Request) -> Response:
+        return Response(await metrics.text(), media_type=CONTENT_TYPE)
+
     app = server.streamable_http_app(
         streamable_http_path=settings.http.path,
         stateless_http=True,
         max_request_body_size=settings.max_request_bytes,
         transport_security=_transport_security(settings),
     )
-    app.router.routes += [Route("/healthz", healthz), Route("/readyz", readyz)]
+    app.router.routes.insert(0, Route(settings.http.path, _no_stream, methods=["GET"]))
+    app.router.routes += [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", scrape),
+    ]
     return app
+
+
+async def _no_stream(request: Request) -> Response:
+    """Earlier revisions let clients open a stream for what answers no request of theirs. Without a
+    session nothing comes through it, and held open it would keep the server from stopping."""
+    return Response(status_code=405, headers={"Allow": "POST"})
 
 
 def _transport_security(settings: Settings) -> TransportSecuritySettings:
@@ -82,16 +102,27 @@ async def serve_http(settings: Settings) -> None:
         SafepointError: the store cannot be opened, or nothing can listen there; nothing was served.
     """
     listening = _listen(settings)
+    metrics, spans = Metrics(), Spans.if_wanted()
+    observer = metrics if spans is None else Both(metrics, spans)
     with contextlib.closing(listening):
-        async with settings.open_store(process_actor("http")) as store:
-            await _serve(store, settings, listening)
+        async with settings.open_store(process_actor("http"), observer=observer) as store:
+            server = create_server(
+                OneStore(store), store, settings, transport="http", observer=observer
+            )
+            with metrics.watching(store):
+                await _serve(server, store, settings, metrics, listening)
 
 
-async def _serve(store: Store, settings: Settings, listening: socket.socket) -> None:
+async def _serve(
+    server: ProtocolServer,
+    store: Store,
+    settings: Settings,
+    metrics: Metrics,
+    listening: socket.socket,
+) -> None:
     readiness = Readiness(store.objects)
-    server = create_server(OneStore(store), store, settings, transport="http")
     config = uvicorn.Config(
-        http_app(server, settings, readiness),
+        http_app(server, settings, readiness, metrics),
         log_config=None,
         access_log=False,
         server_header=False,

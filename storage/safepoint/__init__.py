@@ -48,6 +48,7 @@ from safepoint.model import (
     Deleted,
     Due,
     Event,
+    Figures,
     Forked,
     InFlight,
     KeysRotated,
@@ -85,6 +86,7 @@ from safepoint.model import (
     WorkspaceStatus,
 )
 from safepoint.objects.base import ObjectStore
+from safepoint.observer import Observer
 from safepoint.store import Store
 from safepoint.workspace import Workspace
 
@@ -114,6 +116,7 @@ __all__ = [
     "Deleted",
     "Due",
     "Event",
+    "Figures",
     "Forked",
     "InFlight",
     "KeySlot",
@@ -122,6 +125,7 @@ __all__ = [
     "Marked",
     "NewRun",
     "ObjectStore",
+    "Observer",
     "Pace",
     "Page",
     "PagesPolicy",

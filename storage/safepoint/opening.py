@@ -1,10 +1,12 @@
-"""How a store is opened: by which key, once its place has shown that it can be relied on."""
+"""How a store is opened: by which key, and where watched, once its place has shown that it can be
+relied on."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,14 @@ from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import NotFound
 from safepoint.keysource import KeySource
 from safepoint.manifest import Opened, unlock_store
+from safepoint.objects.observed import ObservedObjects
 from safepoint.objects.probe import probe
+from safepoint.observer import Observer
 
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
 
-__all__ = ["memory_of", "source_of", "unlock"]
+__all__ = ["memory_of", "source_of", "unlock", "watched"]
 
 
 def memory_of(url: str, keys: StoreKeys) -> str:
@@ -58,3 +62,10 @@ async def unlock(place: Place, source: KeySource, *, create: bool) -> Opened:
     if isinstance(opened, BaseException):
         raise opened
     return opened
+
+
+def watched(place: Place, observer: Observer | None) -> Place:
+    """The same place, which tells of its operations."""
+    if observer is None:
+        return place
+    return replace(place, objects=ObservedObjects(place.objects, observer))
