@@ -20,13 +20,14 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS as MODERN
 from safepoint import Actor, Store
 from safepoint._version import __version__
 from safepoint_server import stdio
-from safepoint_server.access import Door, OneStore
+from safepoint_server.access import Door, OneStore, Scope
 from safepoint_server.dialog import Dialog
 from safepoint_server.instructions import INSTRUCTIONS
 from safepoint_server.logs import configure
 from safepoint_server.paths import AllowedPaths
 from safepoint_server.references import AllowedReferences, below
 from safepoint_server.resources import ResourceServer
+from safepoint_server.rights import Rights
 from safepoint_server.settings import Settings
 from safepoint_server.states import request_states
 from safepoint_server.tools import specs
@@ -59,16 +60,18 @@ def create_server(
 
     async def new_call(context: Context[Any, Any]) -> Call:
         access = await door.admit(context)
-        dialog = Dialog.of(context, dialog_seconds) if settings.elicitation else None
+        asks = settings.elicitation and Scope.APPROVE in access.scopes
         return Call(
             access,
-            caller(context, transport),
-            dialog,
-            files,
-            outside,
+            caller(context, transport, access),
+            dialog=Dialog.of(context, dialog_seconds) if asks else None,
+            files=files,
+            references=outside,
             report=context.report_progress,
         )
 
+    chosen = specs(settings.toolsets)
+    rights = Rights(door, {spec.name: spec.scope for spec in chosen})
     files = AllowedPaths(settings.allowed_paths)
     outside = AllowedReferences(below(files), settings.allowed_s3)
     return ResourceServer(
@@ -76,10 +79,10 @@ def create_server(
         title="Safepoint",
         version=__version__,
         instructions=INSTRUCTIONS,
-        tools=[CheckedTool.of(spec, new_call) for spec in specs(settings.toolsets)],
+        tools=[CheckedTool.of(spec, new_call) for spec in chosen],
         subscriptions=False,
         cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_FRESH_MS, scope="public")},
-        middleware=[_refuse_odd_arguments],
+        middleware=[rights, _refuse_odd_arguments],
         request_state_security=request_states(store),
     )
 

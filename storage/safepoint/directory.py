@@ -53,7 +53,13 @@ class Directory:
         self._exact = isinstance(self._objects, ListsCheaply) and self._objects.lists_cheaply
 
     async def page(
-        self, prefix: str, *, status: WorkspaceStatus | str | None, limit: int, cursor: str | None
+        self,
+        prefix: str,
+        *,
+        status: WorkspaceStatus | str | None,
+        limit: int,
+        cursor: str | None,
+        visible: Callable[[str], bool] | None,
     ) -> Page[WorkspaceInfo]:
         """See Store.workspaces."""
         check_limit(limit)
@@ -66,8 +72,9 @@ class Directory:
         def wanted(info: WorkspaceInfo) -> bool:
             return bool(info.due) if status == DUE else status in (None, info.status)
 
+        few = bool(prefix or status or visible)
         found = await self.scan(
-            wanted, prefix, limit=limit, after=cursor or "", few=bool(prefix or status)
+            wanted, prefix, limit=limit, after=cursor or "", few=few, visible=visible
         )
         items = tuple(info for _, info in found[:limit])
         return Page(items, found[limit - 1][0] if len(found) > limit else None)
@@ -80,9 +87,11 @@ class Directory:
         limit: int,
         after: str = "",
         few: bool = True,
+        visible: Callable[[str], bool] | None = None,
     ) -> list[tuple[str, WorkspaceInfo]]:
-        """Folders behind `after` and what is in them, as far as `wanted`: more than `limit` when
-        there are more. `few` says that few of those that are looked at will be."""
+        """Folders behind `after` and what is in them, as far as `wanted` and of names that are
+        `visible`: more than `limit` when there are more. `few` says that few of those that are
+        looked at will be."""
         at_once = MAX_LIMIT if few else limit + 1
         found: list[tuple[str, WorkspaceInfo]] = []
         while len(found) <= limit:
@@ -91,7 +100,9 @@ class Directory:
             )
             for first in range(0, len(folders), _PARALLEL_READS):
                 some = folders[first : first + _PARALLEL_READS]
-                infos = await asyncio.gather(*(self._info(folder, prefix) for folder in some))
+                infos = await asyncio.gather(
+                    *(self._info(folder, prefix, visible) for folder in some)
+                )
                 found += [
                     (folder, info)
                     for folder, info in zip(some, infos, strict=True)
@@ -115,29 +126,36 @@ class Directory:
                         yield name
             after = folders[-1]
 
-    async def closest(self, name: str, limit: int) -> tuple[str, ...]:
+    async def closest(
+        self, name: str, limit: int, visible: Callable[[str], bool]
+    ) -> tuple[str, ...]:
         """See Store.closest_names."""
         known: dict[str, str] = {}
         after = ""
         while folders := await self._objects.list(WORKSPACES_FOLDER, after=after, folders=True):
             for folder in folders:
-                if (found := await self._name(folder)) is not None:
+                if (found := await self._name(folder)) is not None and visible(found):
                     known[found] = folder
             after = folders[-1]
         names = get_close_matches(name, known, n=2 * limit, cutoff=0.4)
         there = await asyncio.gather(*(self._existing(known[one]) for one in names))
         return tuple(one for one in there if one is not None)[:limit]
 
-    async def _info(self, folder: str, prefix: str) -> WorkspaceInfo | None:
+    async def _info(
+        self, folder: str, prefix: str, visible: Callable[[str], bool] | None
+    ) -> WorkspaceInfo | None:
         try:
             name = decode_name(folder)
         except InvalidInput:
             return None
-        if name is not None and not name.startswith(prefix):
+        if name is not None and not (name.startswith(prefix) and (not visible or visible(name))):
             return None
         try:
-            return await self._read(folder, name, prefix)
+            info = await self._read(folder, name, prefix)
+            return info if info is None or not visible or visible(info.name) else None
         except (Damaged, Unsupported) as error:  # told as its status: it must not hide the others
+            if name is None and visible:
+                return None
             at = datetime.fromtimestamp(0, UTC)
             status = WorkspaceStatus.DAMAGED
             return WorkspaceInfo(

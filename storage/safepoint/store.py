@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safepoint.actors import checked_actor
-from safepoint.address import Place, open_place
+from safepoint.address import open_place
 from safepoint.approvals import Approvals
 from safepoint.behind.following import Following, PagesPolicy, check_pages
-from safepoint.behind.pruning import AutoPrune
 from safepoint.behind.schedule import Pace
-from safepoint.crypto.keyring import KeyFile, KeySlot, Passphrase, Unlock, add_slot, slots_of
+from safepoint.crypto.keyring import KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.storekeys import StoreKeys
 from safepoint.deletion import delete_workspace
 from safepoint.directory import Directory
@@ -26,14 +24,14 @@ from safepoint.errors import InvalidInput, NotFound
 from safepoint.handle import Handle, check_name
 from safepoint.inbox import inbox_page
 from safepoint.keyfile import default_seen_folder, make_key_file
-from safepoint.keysource import KeySource, as_kms_key
+from safepoint.keysource import as_kms_key
 from safepoint.log.cache import DocumentCache
 from safepoint.log.commit import Patience
 from safepoint.log.log import Shared
 from safepoint.log.registry import OpenLog, Registry
 from safepoint.log.seen import SeenHeads
 from safepoint.log.transitions.base import check_text
-from safepoint.manifest import Opened, change_slots, read_checked, unlock_store
+from safepoint.manifest import Opened, change_slots, read_checked
 from safepoint.model import (
     Actor,
     Approval,
@@ -45,7 +43,7 @@ from safepoint.model import (
     WorkspaceStatus,
 )
 from safepoint.objects.base import ObjectStore
-from safepoint.objects.probe import probe
+from safepoint.opening import following, key_source, memory_of, unlock
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -138,19 +136,19 @@ class Store:
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback((objects := place.objects).close)
-            source = _source(place, key_file, passphrase, kms_key)
-            keys = (opened := await _unlock(place, source, create=create)).keys
-            heads = SeenHeads(folder / _memory_of(objects.url, keys) if folder else None)
+            source = key_source(place, key_file, passphrase, kms_key)
+            keys = (opened := await unlock(place, source, create=create)).keys
+            heads = SeenHeads(folder / memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
-            following = _following(
+            behind = following(
                 objects, keys, limits, clock, patience, pages, pace or Pace(), prune=prune
             )
-            leaving.push_async_callback(following.close)
+            leaving.push_async_callback(behind.close)
             cache = DocumentCache(cache_bytes)
-            told = (following.committed, following.describe)
+            told = (behind.committed, behind.describe)
             shared = Shared(objects, keys, cache, heads, os.urandom, *told, timer=patience.timer)
             yield cls(
-                shared, following, opened,
+                shared, behind, opened,
                 actor=actor, limits=limits, clock=clock, patience=patience,
             )  # fmt: skip
 
@@ -202,34 +200,47 @@ class Store:
         status: WorkspaceStatus | str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        visible: Callable[[str], bool] | None = None,
     ) -> Page[WorkspaceInfo]:
         """Workspaces whose name starts with `prefix`, in the order of their keys. With the status
-        `due` those that somebody should take up now: `WorkspaceInfo.due` says why.
+        `due` those that somebody should take up now: `WorkspaceInfo.due` says why. `visible` says
+        of a name whether it may be shown; what may not leaves no trace, not in cursors either.
 
         On local disk and in memory each is as of a version no older than this call. In S3 it costs
         one read for each workspace, of a summary that follows its commits: what other processes
         did in the last seconds may be missing, and, when a writer was killed, what it did in its
         last seconds, until the workspace's next commit. `Workspace.load` is exact everywhere.
         """
-        return await self._directory.page(prefix, status=status, limit=limit, cursor=cursor)
+        return await self._directory.page(
+            prefix, status=status, limit=limit, cursor=cursor, visible=visible
+        )
 
-    async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
+    async def inbox(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        visible: Callable[[str], bool] | None = None,
+    ) -> Page[Approval]:
         """The questions that are open, of all workspaces in the order of their keys, without
-        their subjects. What `workspaces` says of its exactness holds here too."""
+        their subjects. What `workspaces` says of its exactness and `visible` holds here too."""
         return await inbox_page(
             self._directory,
             lambda name: Approvals(self._handle(name, self._actor)),
             limit=limit,
             cursor=cursor,
+            visible=visible,
         )
 
     def names(self) -> AsyncIterator[str]:
         """The names of all workspaces, in the order of their keys."""
         return self._directory.names()
 
-    async def closest_names(self, name: str, limit: int = 3) -> tuple[str, ...]:
-        """The existing names most like `name`, best first."""
-        return await self._directory.closest(name, limit)
+    async def closest_names(
+        self, name: str, limit: int = 3, *, visible: Callable[[str], bool] | None = None
+    ) -> tuple[str, ...]:
+        """The existing names most like `name`, best first; of those that are `visible`."""
+        return await self._directory.closest(name, limit, visible or _any_name)
 
     async def delete(self, name: str) -> Deleted:
         """Delete the workspace for good: nobody can read it any more, here or in a copy that was
@@ -330,56 +341,5 @@ class Store:
         return slots_of({"slots": [slot]})[0]
 
 
-def _memory_of(url: str, keys: StoreKeys) -> str:
-    """Where the heads seen at this address are remembered: a copy elsewhere has the same store id,
-    and may rightly be older."""
-    return f"{keys.store_id.hex()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
-
-
-def _source(
-    place: Place, key_file: Path | None, passphrase: str | None, kms_key: str | KmsKey | None
-) -> KeySource:
-    throwaway: Unlock | None = KeyFile(os.urandom(32)) if place.private else None
-    return KeySource(
-        key_file=key_file,
-        passphrase=passphrase,
-        kms_key=kms_key,
-        key=throwaway,
-        given_only=place.foreign,
-    )
-
-
-def _following(
-    objects: ObjectStore,
-    keys: StoreKeys,
-    limits: Limits,
-    clock: Callable[[], datetime],
-    patience: Patience,
-    pages: PagesPolicy,
-    pace: Pace,
-    *,
-    prune: bool,
-) -> Following:
-    pruning = None
-    if prune:
-        pruning = AutoPrune(limits=limits, clock=clock, patience=patience, pace=pace)
-    return Following(objects, keys, pruning, random=os.urandom, clock=clock, pages=pages, pace=pace)
-
-
-async def _unlock(place: Place, source: KeySource, *, create: bool) -> Opened:
-    """The keys of the store at `place`, once it has shown that it can be relied on."""
-    if not place.foreign:
-        return await unlock_store(place.objects, source, create=create, random=os.urandom)
-    probed, opened = await asyncio.gather(
-        probe(place.objects),
-        unlock_store(place.objects, source, create=False, random=os.urandom),
-        return_exceptions=True,
-    )
-    if isinstance(probed, BaseException):
-        raise probed
-    if isinstance(opened, NotFound) and create:
-        await probe(place.objects, thorough=True)
-        return await unlock_store(place.objects, source, create=True, random=os.urandom)
-    if isinstance(opened, BaseException):
-        raise opened
-    return opened
+def _any_name(name: str) -> bool:
+    return True

@@ -82,6 +82,8 @@ class CheckedTool(Tool):
         started = time.perf_counter()
         try:
             call = await self._new_call(context)
+            call.scope = spec.scope
+            call.access.require(spec.scope, spec.name)
         except SafepointError as error:
             call_line(spec.event, error.code, {})
             raise refusal(error) from None

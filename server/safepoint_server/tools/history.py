@@ -57,6 +57,7 @@ class ForkReply(Reply):
 
 async def fork_workspace(args: ForkArguments, call: Call) -> ForkReply:
     check_workspace_name(args.new_name)
+    call.store.check_inside(args.new_name)
     forked = await call.workspace(args.workspace).fork(
         args.new_name, version=args.version, label=args.label or None, reason=args.reason
     )
