@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
     from safepoint.retention import StoreRetention
     from safepoint.rotation import Keys
+    from safepoint.tokens import Tokens
     from safepoint.verify import OnProgress
 
 __all__ = ["Store"]
@@ -270,6 +271,13 @@ class Store:
 
         handle = partial(self._handle, actor=self._actor)
         return Keys(self._shared, self._opened, handle, now=self._clock)
+
+    @property
+    def tokens(self) -> Tokens:
+        """Who may use a server of this store, by bearer tokens."""
+        from safepoint.tokens import Tokens  # as above
+
+        return Tokens(self._shared, self._clock)
 
     @property
     def retention(self) -> StoreRetention:

@@ -77,6 +77,9 @@ COMMANDS: dict[str, Command] = {
     "keys list": Command("the key slots of the store, and its data keys", "keys_list"),
     "keys remove": Command("take a key slot away", "keys_remove"),
     "keys rotate": Command("new data keys, or a new store key, while agents work", "keys_rotate"),
+    "tokens create": Command("let a client use this store over HTTP", "tokens_create"),
+    "tokens list": Command("who may use this store over HTTP, and for what", "tokens_list"),
+    "tokens revoke": Command("let a token open nothing any more", "tokens_revoke"),
     "doctor": Command("check the installation, print the configuration of MCP clients", "doctor"),
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
 }

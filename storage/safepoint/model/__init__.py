@@ -43,6 +43,7 @@ from safepoint.model.steps import (
     Step,
     StepStatus,
 )
+from safepoint.model.tokens import Token
 from safepoint.model.verify import Problem, RepairReport, VerifyReport
 from safepoint.model.workspaces import (
     Brief,
@@ -110,6 +111,7 @@ __all__ = [
     "Started",
     "Step",
     "StepStatus",
+    "Token",
     "Unset",
     "Verdict",
     "VerifyReport",
