@@ -33,11 +33,13 @@ EVERYTHING: Final = frozenset(Scope)
 @dataclass(frozen=True, slots=True)
 class Access:
     """One caller's rights. `principal` names whom the caller's credentials stand for, and `by` is
-    their kind; both are empty where whoever reaches the server may use all of it."""
+    their kind; both are empty where whoever reaches the server may use all of it. `tenant` is whose
+    store it is, None for the server's own."""
 
     store: VisibleStore
     principal: str = ""
     by: str = ""
+    tenant: str | None = None
     scopes: frozenset[Scope] = EVERYTHING
 
     def require(self, scope: Scope, what: str) -> None:

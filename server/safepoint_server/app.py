@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from mcp.server import CacheHint, MCPServer
@@ -29,7 +29,7 @@ from safepoint_server.references import AllowedReferences, below
 from safepoint_server.resources import ResourceServer
 from safepoint_server.rights import Rights
 from safepoint_server.settings import Settings
-from safepoint_server.states import request_states
+from safepoint_server.states import Principal, anybody, request_states
 from safepoint_server.tools import specs
 from safepoint_server.tools.call import Call, caller
 from safepoint_server.tools.checked import CheckedTool
@@ -50,12 +50,14 @@ def create_server(
     *,
     transport: str = "memory",
     dialog_seconds: float = DIALOG_SECONDS,
+    principal: Principal = anybody,
 ) -> MCPServer[Any]:
     """The MCP server. Pure wiring: nothing is read, opened or started.
 
     `door` says of each call which store it is for; `store` is the one whose keys seal what clients
     carry between two calls. `transport` is what commits name as the way in which their caller came.
-    `dialog_seconds` is how long a call waits for a person, where it has to.
+    `dialog_seconds` is how long a call waits for a person, where it has to. `principal` says whose
+    a request is, where that can be told.
     """
 
     async def new_call(context: Context[Any, Any]) -> Call:
@@ -71,6 +73,7 @@ def create_server(
         )
 
     chosen = specs(settings.toolsets)
+    shared: Literal["public", "private"] = "public" if settings.http.auth == "none" else "private"
     rights = Rights(door, {spec.name: spec.scope for spec in chosen})
     files = AllowedPaths(settings.allowed_paths)
     outside = AllowedReferences(below(files), settings.allowed_s3)
@@ -81,9 +84,9 @@ def create_server(
         instructions=INSTRUCTIONS,
         tools=[CheckedTool.of(spec, new_call) for spec in chosen],
         subscriptions=False,
-        cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_FRESH_MS, scope="public")},
+        cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_FRESH_MS, scope=shared)},
         middleware=[rights, _refuse_odd_arguments],
-        request_state_security=request_states(store),
+        request_state_security=request_states(store, principal),
     )
 
 

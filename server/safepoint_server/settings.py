@@ -75,6 +75,7 @@ class Settings:
         host: str | None = None,
         port: int | None = None,
         path: str | None = None,
+        auth: str | None = None,
     ) -> Settings:
         """Settings from `environ`, each overridden by the option of its name if given.
 
@@ -96,7 +97,7 @@ class Settings:
             pages=read.one_of("SAFEPOINT_PAGES", PAGES, "counts", None),
             prune=read.one_of("SAFEPOINT_PRUNE", PRUNE, "auto", None),
             transport=read.one_of("SAFEPOINT_TRANSPORT", TRANSPORTS, "stdio", transport),
-            http=HttpSettings.load(read, host=host, port=port, path=path),
+            http=HttpSettings.load(read, host=host, port=port, path=path, auth=auth),
             elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",
             allowed_paths=read.folders("SAFEPOINT_ALLOWED_PATHS", allowed_paths),
             allowed_s3=read.s3_addresses("SAFEPOINT_ALLOWED_S3"),

@@ -45,7 +45,7 @@ async def agent_with(
     mode: str = "auto",
     person: Any = None,
 ) -> AsyncIterator[Agent]:
-    access = Access(VisibleStore(store, Patterns(patterns)), "alice", "token", scopes)
+    access = Access(VisibleStore(store, Patterns(patterns)), "alice", "token", scopes=scopes)
     settings = Settings.load({"SAFEPOINT_TOOLSETS": "core,history"})
     server = create_server(OneCaller(access), store, settings, transport="http")
     async with Client(server, mode=mode, elicitation_callback=person) as client:
@@ -191,6 +191,25 @@ async def test_only_who_may_approve_sees_a_dialog(store: Store) -> None:
         decided = await agent.call("request_approval", **request)
     assert (decided["status"], len(asked)) == ("approved", 1)
     assert decided["decided_by"].startswith("alice ")
+
+
+async def test_nobody_brings_back_what_another_was_given(store: Store) -> None:
+    who = ["alice"]
+
+    async def person(context: Any, params: Any) -> ElicitResult:
+        who[0] = "eve"
+        return ElicitResult(action="accept", content={"decision": "approve"})
+
+    access = Access(VisibleStore(store), "alice", "token")
+    server = create_server(
+        OneCaller(access), store, Settings.load({}), principal=lambda context: who[0]
+    )
+    async with Client(server, elicitation_callback=person) as client:
+        with pytest.raises(MCPError):
+            await client.call_tool(
+                "request_approval", {"workspace": "red-one", "name": "send", "question": "Now?"}
+            )
+    assert (await store.workspace("red-one").approvals.get("send")).status == "pending"
 
 
 async def test_history_names_the_principal_and_the_client_it_used(store: Store) -> None:

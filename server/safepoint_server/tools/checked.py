@@ -107,7 +107,8 @@ class CheckedTool(Tool):
         finally:
             elapsed = (time.perf_counter() - started) * 1000
             actor = f"{call.actor.name} {call.actor.version}".strip()
-            call_line(spec.event, outcome, {**call.note, "ms": round(elapsed, 2), "actor": actor})
+            told = {"ms": round(elapsed, 2), "actor": actor, "tenant": call.access.tenant}
+            call_line(spec.event, outcome, {**call.note, **told})
         return result
 
 
