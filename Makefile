@@ -5,6 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python; do \
 	&& echo "$$python" && break; done)
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/.ready
+CLAUDE := .venv/claude-code/.ready
 CAMPAIGN ?= 20
 WORKERS ?= 3
 BENCH ?= --write
@@ -29,7 +30,7 @@ help:
 demo: $(READY)
 	.venv/bin/safepoint demo
 
-test: check
+test: check $(CLAUDE)
 	@test -z '$(BROWSER)' || $(MAKE) --no-print-directory browser || true
 	.venv/bin/python -m pytest -n $(WORKERS)
 
@@ -76,3 +77,9 @@ $(READY): pyproject.toml constraints.txt storage/safepoint/_version.py
 	@$(INSTALL) hatchling editables
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
 	@touch $@
+
+# Claude Code, against which setup is tested. Without npm those tests are skipped.
+$(CLAUDE): tests/setup/package.json | $(READY)
+	@command -v npm >/dev/null || { echo 'npm is missing: tests with Claude Code are skipped'; \
+		exit 0; }; mkdir -p $(@D) && cp $< $(@D) && cd $(@D) && npm install --ignore-scripts \
+		--no-package-lock --no-audit --no-fund --loglevel=error && touch .ready

@@ -81,6 +81,10 @@ def test_the_command_line_loads_the_protocol_only_to_serve() -> None:
     assert not loaded_by("safepoint_server.cli") & {"mcp", "rich"}
 
 
+def test_a_hook_reads_git_and_transcript_before_it_loads_the_library() -> None:
+    assert not loaded_by("safepoint_server.cli.hook") & {"safepoint", "asyncio", "pydantic"}
+
+
 def test_every_module_can_be_imported_without_a_warning() -> None:
     run("\n".join(["import importlib", f"for n in {MODULES!r}: importlib.import_module(n)"]))
 

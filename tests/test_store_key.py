@@ -13,7 +13,8 @@ from tests.rotating import FAULTS, everything, grow, interrupt, states, store_ke
 from safepoint import Conflict, KeysRotated, Store, WrongKey
 from safepoint.crypto.envelope import key_id_of
 from safepoint.crypto.keyring import KeyFile
-from safepoint.format.keys import keys_key, log_key, summary_key
+from safepoint.format.keys import keys_key, log_key, manifest_key, summary_key
+from safepoint.objects.local import LocalObjects
 from safepoint.testing.faults import Fault, GatedObjects
 
 pytestmark = pytest.mark.anyio
@@ -298,3 +299,25 @@ async def test_a_manifest_that_came_while_all_were_wrapped_anew_is_found_by_a_se
         gate.open()
         assert (await rotating).finished
     assert set((await store_key_numbers(place)).values()) == {1}
+
+
+async def test_a_program_that_opens_the_store_while_its_manifest_is_replaced_gets_the_new_key(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path, LocalObjects(tmp_path / "store"))
+    await grow(place)
+    gated = GatedObjects(place.objects)
+    gate = gated.hold("make_durable", manifest_key(1))
+
+    async def late() -> None:
+        async with place.process(gated) as store:
+            await store.workspace("work").save({"n": 3})
+
+    opening = asyncio.create_task(late())
+    await gate.reached.wait()
+    async with place.process() as store:
+        assert (await store.keys.rotate_store_key()).finished
+    gate.open()
+    await opening
+    assert await states(place) == [{"n": 1}, {"n": 2}, {"n": 2}, {"n": 3}]
+    await place.objects.close()

@@ -1,6 +1,7 @@
 """Finds values in a state that look like credentials, and names where they are, never what.
 
-Few and precise patterns: a warning that is usually wrong is a warning that nobody reads.
+Few and precise patterns: a warning that is usually wrong is a warning that nobody reads. Text that
+is recorded without anybody asking is taken more strictly: what merely may be a secret goes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["credential_paths"]
+__all__ = ["credential_paths", "redacted"]
 
 MARKS: Final = (
     *("AKIA", "ASIA", "AIza", "PRIVATE KEY-----", "github_pat_", "glpat-", "sk-", "k_live_"),
@@ -39,6 +40,31 @@ NAME: Final = re.compile(
 )
 PLACEHOLDER: Final = re.compile(r"[*x.•-]+|<.*>|\$.*|\{.*\}|%.*%|\[.*\]|env:.*", re.IGNORECASE)
 MIN_CHARS: Final = 12
+
+REDACTED: Final = "[redacted]"
+KEY_BLOCK: Final = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
+TOKEN: Final = re.compile(
+    rf"""(?: {VALUE.pattern}
+      | (?<![A-Za-z0-9_-]) eyJ[A-Za-z0-9_-]{{8}} [A-Za-z0-9_-]* \. [A-Za-z0-9_-]{{4}}  # JWT
+    ) [A-Za-z0-9_.~+/=-]*""",
+    re.VERBOSE,
+)
+GIVEN: Final = re.compile(
+    r"""(?<![A-Za-z0-9_.-]) (                                     # a name, and what it is set to
+        [A-Za-z0-9_.-]* (?: passw(?:or)?d | [_-]pass | passphrase | secret | token | credentials?
+          | (?:api|access|private|secret|signing)[_-]?key ) [A-Za-z0-9]{0,3}
+        ["']? \s* (?: => | [:=] ) \s*
+        (?: bearer \s+ | basic \s+ )? ["']? )
+        [^\s"',;<>\[\]{}()]{8,}
+      | ( \b (?: authorization ["']? \s* [:=] \s* ["']? )? (?: bearer | basic ) \s+ )
+        [A-Za-z0-9_.~+/=-]{16,}
+      | ( [a-z][a-z0-9+.-]{1,20}:// [^\s/:@]{0,100} : ) [^\s/@]{1,200} (?= @ )   # in an address
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 MAX_PATHS: Final = 5
 MAX_PATH_CHARS: Final = 120
 
@@ -57,6 +83,13 @@ def credential_paths(value: Any, root: str = "state") -> list[str]:
         else:
             pending.extend(_children(path, item))
     return sorted(found)
+
+
+def redacted(text: str) -> str:
+    """`text` with `[redacted]` in place of whatever looks like a credential."""
+    text = KEY_BLOCK.sub(REDACTED, text)
+    text = TOKEN.sub(REDACTED, text)
+    return GIVEN.sub(lambda match: f"{match[1] or match[2] or match[3]}{REDACTED}", text)
 
 
 def _children(path: str, item: Any) -> Iterator[tuple[str, str, Any]]:

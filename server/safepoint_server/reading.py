@@ -16,6 +16,7 @@ __all__ = ["Reader", "refuse"]
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
 
+UNFILLED: Final = re.compile(r"\$\{[^{}]*\}|\$SAFEPOINT_\w+")
 UNITS: Final = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 
@@ -27,7 +28,12 @@ class Reader:
         self._environ = environ
 
     def text(self, name: str) -> str | None:
-        return self._environ.get(name) or None
+        """The value as it is. `${…}` is none: a client that was to put in a value had none, and a
+        store would be opened, or made, with these characters as its passphrase."""
+        value = self._environ.get(name) or None
+        if value is not None and UNFILLED.fullmatch(value):
+            refuse(name, value, "whoever starts this was to put the value in; set it there")
+        return value
 
     def one_of(self, name: str, allowed: tuple[S, ...], default: S, option: str | None) -> S:
         value = (option or self.text(name) or default).strip().lower()

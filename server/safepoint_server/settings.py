@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from safepoint import (
     Actor,
@@ -25,7 +25,9 @@ from safepoint_server.http_settings import HttpSettings
 from safepoint_server.reading import Reader
 from safepoint_server.variables import VARIABLES
 
-__all__ = ["TOOLSETS", "Settings"]
+__all__ = ["TOOLSETS", "HooksPolicy", "Settings"]
+
+HooksPolicy: TypeAlias = Literal["full", "no-messages", "off"]
 
 TOOLSETS: Final = ("core", "history")
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -33,6 +35,7 @@ FORMATS: Final = ("text", "json")
 PAGES: Final[tuple[PagesPolicy, ...]] = ("full", "counts", "off")
 SWITCH: Final = ("on", "off")
 TRANSPORTS: Final = ("stdio", "http")
+HOOKS: Final[tuple[HooksPolicy, ...]] = ("full", "no-messages", "off")
 PRUNE: Final = ("auto", "off")
 GIB: Final = 1 << 30
 
@@ -50,6 +53,8 @@ class Settings:
     toolsets: tuple[str, ...] = ("core",)
     pages: PagesPolicy = "counts"
     prune: str = "auto"
+    hooks: HooksPolicy = "full"
+    hook_seconds: int = 2
     transport: str = "stdio"
     http: HttpSettings = field(default_factory=HttpSettings)
     elicitation: bool = True
@@ -98,6 +103,8 @@ class Settings:
             prune=read.one_of("SAFEPOINT_PRUNE", PRUNE, "auto", None),
             transport=read.one_of("SAFEPOINT_TRANSPORT", TRANSPORTS, "stdio", transport),
             http=HttpSettings.load(read, host=host, port=port, path=path, auth=auth),
+            hooks=read.one_of("SAFEPOINT_HOOKS", HOOKS, "full", None),
+            hook_seconds=read.number("SAFEPOINT_HOOK_SECONDS", 2, 1, 60),
             elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",
             allowed_paths=read.folders("SAFEPOINT_ALLOWED_PATHS", allowed_paths),
             allowed_s3=read.s3_addresses("SAFEPOINT_ALLOWED_S3"),

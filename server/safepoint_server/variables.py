@@ -37,6 +37,11 @@ VARIABLES: Final = (
         "The ARN of an AWS KMS key that opens the store, instead of a key file.",
     ),
     Variable(
+        "SAFEPOINT_TOKEN",
+        "none",
+        "The bearer token that clients send to the server of `setup --http`; only they read it.",
+    ),
+    Variable(
         "SAFEPOINT_DST_PASSPHRASE",
         "as for the source",
         "The passphrase of the store that `copy` copies into, when that is another store.",
@@ -130,6 +135,12 @@ VARIABLES: Final = (
     ),
     Variable("SAFEPOINT_TLS_CERT", "none", "A certificate (PEM, with its chain), to serve TLS."),
     Variable("SAFEPOINT_TLS_KEY", "none", "The private key of that certificate."),
+    Variable(
+        "SAFEPOINT_HOOKS",
+        "full",
+        "What hooks of clients record: full, no-messages (not what was said), or off (no hooks).",
+    ),
+    Variable("SAFEPOINT_HOOK_SECONDS", "2", "How long a hook may take before it gives up."),
     Variable(
         "SAFEPOINT_ELICITATION",
         "on",

@@ -46,6 +46,7 @@ KIND = STORE_KIND
 ID_BYTES = 16
 MAX_SLOTS = 16  # each may cost a passphrase guess of a fifth of a second
 MAX_PREVIOUS = 16
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -114,28 +115,38 @@ async def unlock_store(
         NotFound: there is no store, and none is to be made.
         Damaged: the manifest is not what was written.
     """
-    found = await read_manifest(objects)
-    if found is None:
-        if not create:
-            raise NotFound(
-                f"there is no store at {objects.url}",
-                hint="It is made by the first save; check the address.",
-                code="store_not_found",
-            )
-        made = await _make(objects, await asyncio.to_thread(source.for_new_store, random), random)
-        if made is not None:
-            return made
+    for _ in range(_ATTEMPTS):
         found = await read_manifest(objects)
         if found is None:
-            raise Unavailable(
-                f"the manifest of {objects.url} vanished while the store was made",
-                hint="Try again.",
-            )
-    key, body = found
-    opened = await asyncio.to_thread(_unlock, key, body, source, objects.url)
+            if not create:
+                raise NotFound(
+                    f"there is no store at {objects.url}",
+                    hint="It is made by the first save; check the address.",
+                    code="store_not_found",
+                )
+            unlock = await asyncio.to_thread(source.for_new_store, random)
+            made = await _make(objects, unlock, random)
+            if made is not None:
+                return made
+            continue
+        key, body = found
+        opened = await asyncio.to_thread(_unlock, key, body, source, objects.url)
+        if await _is_durable(objects, key):
+            return opened
+    raise Unavailable(f"the manifest of {objects.url} is replaced all the time", hint="Try again.")
+
+
+async def _is_durable(objects: ObjectStore, key: str) -> bool:
+    """Make this manifest durable, since everything that is written from now on depends on it.
+    False when it is gone: it was superseded, perhaps with another store key."""
     if isinstance(objects, MakesDurable):
-        await objects.make_durable(key)  # everything that is written from now on depends on it
-    return opened
+        try:
+            await objects.make_durable(key)
+        except Unavailable:
+            if await objects.get(key) is not None:
+                raise
+            return False
+    return True
 
 
 def _unlock(key: str, body: dict[str, Any], source: KeySource, url: str) -> Opened:

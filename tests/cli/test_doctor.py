@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from safepoint import Store
 from safepoint.objects.memory import MemoryObjects
 from safepoint_server.cli import checks
+from safepoint_server.setup.clients import CLIENTS, Client
 
 Cli = Callable[..., Any]
 
@@ -30,7 +31,9 @@ def _files(folder: str) -> set[str]:
     return {path.as_posix() for path in found if path.parts[0] != ".tmp"}
 
 
-def test_all_is_well_with_a_healthy_store_and_nothing_is_left_in_it(cli: Cli, place: Any) -> None:
+def test_all_is_well_with_a_healthy_store_and_nothing_is_left_in_it(
+    cli: Cli, place: Any, home: Path
+) -> None:
     cli("ls", *place.options)
     before = _files(place.url)
     ran = cli("doctor", *place.options, "--json")
@@ -98,27 +101,25 @@ def test_a_place_that_overwrites_on_a_conditional_put_fails() -> None:
     assert asyncio.run(probe()).status == "failed"
 
 
-@pytest.mark.parametrize("client", ["Claude Desktop", "VS Code", "Cursor"])
-def test_the_configuration_is_json_with_absolute_paths(cli: Cli, place: Any, client: str) -> None:
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_the_configuration_of_every_client_has_absolute_paths(
+    cli: Cli, place: Any, client: Client
+) -> None:
     ran = cli("doctor", *place.options, "--json")
-    snippet = next(found for found in ran.json["clients"] if found["client"] == client)
-    config = json.loads(snippet["text"])
-    server = config["servers" if client == "VS Code" else "mcpServers"]["safepoint"]
-    assert server.get("type") == ("stdio" if client == "VS Code" else None)
+    shown = next(found for found in ran.json["clients"] if found["client"] == client.name)
+    config = (tomllib if shown["language"] == "toml" else json).loads(shown["text"])
+    server = config[client.servers]["safepoint"]
+    assert server.get("type") == ("stdio" if "stdio" in client.typed else None)
     assert Path(server["command"]).is_file()
     assert Path(server["command"]).is_absolute()
     assert server["args"][-5:] == ["serve", *place.options]
-    assert snippet["text"] in cli("doctor", *place.options).out
 
 
-def test_the_command_for_claude_code_starts_this_installation(cli: Cli, place: Any) -> None:
-    ran = cli("doctor", *place.options, "--json")
-    snippet = next(found for found in ran.json["clients"] if found["client"] == "Claude Code")
-    words = shlex.split(snippet["text"])
-    assert words[:3] == ["claude", "mcp", "add"]
-    assert "safepoint" in words[: words.index("--")]
-    assert Path(words[words.index("--") + 1]).is_file()
-    assert words[-5:] == ["serve", *place.options]
+def test_a_client_that_is_not_known_is_shown_what_most_take(cli: Cli, place: Any) -> None:
+    ran = cli("doctor", *place.options)
+    shown = json.loads(ran.out[ran.out.index("\n{\n") :])
+    assert shown["mcpServers"]["safepoint"]["args"][-5:] == ["serve", *place.options]
+    assert "safepoint setup" in ran.out
 
 
 def test_a_relative_store_is_printed_as_absolute(
@@ -138,7 +139,7 @@ def test_a_passphrase_is_never_printed(
         ran = cli("doctor", "--store", empty.url, *more)
         assert ran.code == 0
         assert "correct horse" not in ran.out + ran.err
-    vscode = next(found for found in ran.json["clients"] if found["client"] == "VS Code")
+    vscode = next(found for found in ran.json["clients"] if found["client"] == "vscode")
     config = json.loads(vscode["text"])
     assert config["inputs"][0]["password"] is True
     passphrase = config["servers"]["safepoint"]["env"]["SAFEPOINT_PASSPHRASE"]

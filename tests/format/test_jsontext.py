@@ -8,6 +8,7 @@ import decimal
 import enum
 import json
 import math
+import struct
 import uuid
 from collections import OrderedDict, namedtuple
 from types import MappingProxyType
@@ -87,6 +88,12 @@ def test_the_stored_bytes_are_compact_json_that_any_parser_reads(value: object) 
 
 @given(NARROW)
 def test_plain_data_gives_the_bytes_that_orjson_gives(value: object) -> None:
+    assert encode_json(value) == orjson.dumps(value)
+
+
+def test_bytes_that_look_like_those_of_nan_change_nothing() -> None:
+    first, second = struct.unpack("<dd", b"\0\0\0\0\0\0\0g" + b"\0\0\0\0\0\xf0\x7f\x01")
+    value = [None, 1e-5, first, second]  # marshal writes them as g.......g g.....\xf0\x7f.
     assert encode_json(value) == orjson.dumps(value)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from safepoint.format.tokens import new_token
-from safepoint_server.credentials import credential_paths
+from safepoint_server.credentials import credential_paths, redacted
 
 A36 = "a1B2" * 9
 
@@ -59,3 +59,38 @@ def test_any_depth_is_searched_and_few_paths_are_told() -> None:
     (path,) = credential_paths(deep)
     assert len(path) <= 120
     assert len(credential_paths([{"password": "correct-horse-battery"}] * 100)) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("use AKIA" + "ABCDEFGHIJKLMNOP now", "use [redacted] now"),
+        (f"(ghp_{A36}), glpat-{A36}", "([redacted]), [redacted]"),
+        (f"sk-ant-api03-{A36}-more.", "[redacted]"),
+        ("-----BEGIN EC PRIVATE KEY-----\nMII\n-----END EC PRIVATE KEY-----\nok", "[redacted]\nok"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE and no end", "[redacted]"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln ok", "[redacted] ok"),
+        ("export DB_PASSWORD='correct-horse' && run", "export DB_PASSWORD='[redacted]' && run"),
+        ('{"client_secret": "correct-horse", "id": 7}', '{"client_secret": "[redacted]", "id": 7}'),
+        ("api-key: 0123456789abcdef", "api-key: [redacted]"),
+        ("DB_PASS=correct-horse", "DB_PASS=[redacted]"),
+        ("Authorization: Bearer abcdefghijklmnopqr", "Authorization: Bearer [redacted]"),
+        ("-H 'authorization: basic YWxhZGRpbjpvcGVu'", "-H 'authorization: basic [redacted]'"),
+        ("postgres://bob:s3cret@db/x", "postgres://bob:[redacted]@db/x"),
+        ("redis://:s3cret@db", "redis://:[redacted]@db"),
+    ],
+)  # fmt: skip
+def test_what_may_be_a_credential_is_taken_out_of_text(text: str, left: str) -> None:
+    assert redacted(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Reset the password field: it is empty", "the token bucket, see tokens.py", "pass: all 12",
+        "git@github.com:acme/widgets.git", "https://example.org:8443/a@b", "password = short",
+        "task-force sk-lib AKIA ghp_short", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca",
+    ],
+)  # fmt: skip
+def test_ordinary_text_stays(text: str) -> None:
+    assert redacted(text) == text

@@ -41,6 +41,7 @@ def test_the_environment_is_read() -> None:
     assert settings.limits.state_bytes == 2 << 20
     assert settings.limits.lease_max.total_seconds() == 60
     assert settings.cache_bytes == 1 << 20
+    assert Settings.load({"SAFEPOINT_HOOKS": "no-messages"}).hooks == "no-messages"
 
 
 def test_options_win_over_the_environment() -> None:
@@ -70,6 +71,9 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("SAFEPOINT_MAX_STATE_BYTES", "9999GiB"),
         ("SAFEPOINT_MAX_STEPS", "1e3"),
         ("SAFEPOINT_MAX_REQUEST_BYTES", "10"),
+        ("SAFEPOINT_HOOKS", "sometimes"),
+        ("SAFEPOINT_HOOK_SECONDS", "0"),
+        ("SAFEPOINT_HOOK_SECONDS", "1.5"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_variable_and_the_rule(name: str, value: str) -> None:
@@ -103,3 +107,24 @@ def test_every_variable_is_described_once() -> None:
 
 def test_the_toolsets_that_can_be_chosen_are_those_that_exist() -> None:
     assert set(TOOLSETS) == set(BY_TOOLSET)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${SAFEPOINT_PASSPHRASE}",
+        "$SAFEPOINT_PASSPHRASE",
+        "${env:X}",
+        "${input:safepoint-passphrase}",
+    ],
+)
+def test_a_placeholder_that_a_client_did_not_fill_in_is_no_passphrase(value: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Settings.load({"SAFEPOINT_PASSPHRASE": value})
+    assert caught.value.code == "invalid_setting"
+    assert "whoever starts this was to put the value in" in caught.value.message
+
+
+@pytest.mark.parametrize("value", ["costs $5 ${a} lot", "$ecret horse", "{horse}", "a$SAFEPOINT_X"])
+def test_a_passphrase_with_such_characters_is_one(value: str) -> None:
+    assert Settings.load({"SAFEPOINT_PASSPHRASE": value}).passphrase == value

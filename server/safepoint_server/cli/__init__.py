@@ -12,12 +12,22 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `safepoint` with these arguments (those of the process) and return its exit code.
 
-    Results go to standard output, `error:` and `hint:` to standard error.
+    Results go to standard output, `error:` and `hint:` to standard error. A command that is never
+    to fail whoever runs it (`hook`) ends with 0, whatever was wrong.
     """
-    if sys.stdout is None:  # closed by whoever started this
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    from safepoint_server.cli.parser import never_fails
+
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    code = _run_and_print(arguments)
+    return 0 if never_fails(arguments) else code
+
+
+def _run_and_print(arguments: list[str]) -> int:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
-        code = _run(argv)
+        code = _run(arguments)
         sys.stdout.flush()  # a reader that is gone shows here, not when Python ends
         return code
     except BrokenPipeError:  # the reader (`| head`) has seen enough
@@ -37,27 +47,36 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    from safepoint.errors import SafepointError
-    from safepoint_server.cli.exits import Exit, exit_code
-    from safepoint_server.cli.output import print_error
-    from safepoint_server.cli.parser import UsageError, parse
+def _run(arguments: list[str]) -> int:
+    """The library is loaded by the command that needs it: some run at every turn of an agent."""
+    from safepoint_server.cli.parser import parse
 
     _never_fail_on_encoding()
     try:
-        run, args = parse(list(sys.argv[1:] if argv is None else argv))
+        run, args = parse(arguments)
         return run(args)
-    except UsageError as error:
+    except SystemExit as stop:  # --help and --version
+        return stop.code if isinstance(stop.code, int) else 0
+    except (KeyboardInterrupt, Exception) as error:
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> int:
+    from safepoint.errors import SafepointError
+    from safepoint_server.cli.exits import Exit, exit_code
+    from safepoint_server.cli.output import print_error
+    from safepoint_server.cli.parser import UsageError
+
+    if isinstance(error, UsageError):
         print_error(str(error), error.hint)
         return Exit.USAGE
-    except SafepointError as error:
+    if isinstance(error, SafepointError):
         print_error(error.message, error.hint)
         return exit_code(error)
-    except KeyboardInterrupt:
+    if isinstance(error, KeyboardInterrupt):
         print_error("interrupted")
         return Exit.INTERRUPTED
-    except SystemExit as stop:  # --help and --version
-        return stop.code if isinstance(stop.code, int) else Exit.OK
+    raise error
 
 
 def _never_fail_on_encoding() -> None:

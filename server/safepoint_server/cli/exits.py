@@ -35,9 +35,9 @@ class Exit(IntEnum):
 
 EXIT_MEANINGS: dict[Exit, str] = {
     Exit.OK: "done",
-    Exit.FAILED: "a check of doctor or demo failed",
+    Exit.FAILED: "a check of doctor or demo, or a client of setup, failed",
     Exit.USAGE: "the command line or an argument is wrong",
-    Exit.NOT_FOUND: "no such workspace, version, label, slot or store",
+    Exit.NOT_FOUND: "no such workspace, version, label, slot, store or client",
     Exit.CONFLICT: "refused because of what is stored",
     Exit.UNAVAILABLE: "the store cannot be reached, read or written now",
     Exit.WRONG_KEY: "the key given does not open this store",

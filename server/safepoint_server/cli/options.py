@@ -10,10 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safepoint._version import __version__
-from safepoint.model import Actor
-
 if TYPE_CHECKING:
+    from safepoint.model import Actor
     from safepoint_server.settings import Settings
 
 __all__ = [
@@ -99,6 +97,8 @@ def settings(args: argparse.Namespace) -> Settings:
 
 def person() -> Actor:
     """Who sits at the command line, as decisions name them."""
+    from safepoint._version import __version__  # late, as all of the library: see `cli.main`
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
@@ -108,6 +108,9 @@ def person() -> Actor:
 
 def actor() -> Actor:
     """Who the command line is, as commits name it."""
+    from safepoint._version import __version__
+    from safepoint.model import Actor
+
     return Actor(
         name="safepoint-cli",
         version=__version__,

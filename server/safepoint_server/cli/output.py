@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from safepoint_server.cli.plain import ascii_json, one_line, paragraph
@@ -22,7 +23,7 @@ _PIPE_WIDTH = 4000
 
 
 def print_json(value: object, file: IO[str] | None = None) -> None:
-    """One JSON document and a line end. Dataclasses become objects, times ISO 8601.
+    """One JSON document and a line end. Dataclasses become objects, times ISO 8601, paths texts.
 
     ASCII only and without control characters, whatever the stored text holds.
     """
@@ -43,6 +44,8 @@ def _jsonable(value: object) -> Any:
         return value.value
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, Mapping):
         return {str(key): _jsonable(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -109,6 +112,10 @@ _STYLES = {
     "interrupted": "yellow",
     "warning": "yellow",
     "failed": "red",
+    "made": "green",
+    "changed": "green",
+    "removed": "green",
+    "unchanged": "dim",
     "FAILED": "bold red",
 }
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn, Protocol, cast
 
-from safepoint_server.cli.exits import exit_table
-
-__all__ = ["COMMANDS", "Command", "Parser", "UsageError", "parse"]
+__all__ = ["COMMANDS", "Command", "Parser", "UsageError", "never_fails", "parse"]
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -38,6 +36,7 @@ class Command:
 
     summary: str
     module: str
+    never_fails: bool = False
 
     def load(self) -> CommandModule:
         return cast(CommandModule, import_module(f"safepoint_server.cli.{self.module}"))
@@ -80,15 +79,18 @@ COMMANDS: dict[str, Command] = {
     "tokens create": Command("let a client use this store over HTTP", "tokens_create"),
     "tokens list": Command("who may use this store over HTTP, and for what", "tokens_list"),
     "tokens revoke": Command("let a token open nothing any more", "tokens_revoke"),
-    "doctor": Command("check the installation, print the configuration of MCP clients", "doctor"),
+    "setup": Command("register Safepoint with the MCP clients of this machine", "setup"),
+    "doctor": Command("check the installation and what clients are set up to start", "doctor"),
+    "hook": Command("what clients run by themselves: save, and tell", "hook", never_fails=True),
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),
 }
 
-_TAKES_VALUE = ("--store", "--key-file", "--dst-key-file", "--workspace")
+_TAKES_VALUE = ("--store", "--key-file", "--dst-key-file", "--workspace", "--client")
 _MAIN_EXAMPLES = """\
 examples:
   safepoint demo                          see it work, in under a minute
-  safepoint doctor                        is all well, and how do I connect my client
+  safepoint setup                         let the MCP clients of this machine use it
+  safepoint doctor                        is all well, with the clients too
   safepoint ls                            which workspaces are there
   safepoint show my-task --state          what did the agent know
   safepoint --store ~/other ls            the same for another store
@@ -104,10 +106,15 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=prog,
             description=description,
-            epilog=f"{examples.rstrip()}\n\n{exit_table()}",
+            epilog=examples.rstrip(),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+
+    def format_help(self) -> str:
+        from safepoint_server.cli.exits import exit_table  # late: it loads the library
+
+        return f"{super().format_help()}\n{exit_table()}\n"
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"`{self.prog} --help` shows how it is used.")
@@ -136,6 +143,13 @@ def parse(argv: Sequence[str]) -> tuple[Run, argparse.Namespace]:
     parser = Parser(f"safepoint {name}", _sentence(command.summary), module.EXAMPLES)
     module.add_arguments(parser)
     return module.run, parser.parse_intermixed_args([*argv[:at], *argv[at + length :]])
+
+
+def never_fails(argv: Sequence[str]) -> bool:
+    """Whether the command ends with 0 whatever is wrong, even with its arguments."""
+    at = _command_at(argv)
+    command = COMMANDS.get(argv[at]) if at is not None else None
+    return command is not None and command.never_fails
 
 
 def _command_at(argv: Sequence[str]) -> int | None:

@@ -20,7 +20,7 @@ examples:
   safepoint serve --transport http --port 8765       http://127.0.0.1:8765/mcp, for this machine
   safepoint serve --transport http --host 0.0.0.0 --auth tokens     for who has a token
 
-`safepoint doctor` prints the configuration that makes a client start it.
+`safepoint setup` makes clients start it.
 """
 
 

@@ -74,10 +74,11 @@ def encode_json(value: object, *, max_depth: int = 128) -> bytes:
             (`integer_too_wide`).
     """
     max_depth = min(max_depth, DEPTH_MAX)
-    text = _encode_quickly(value, max_depth)
+    text, certain = _encode_quickly(value, max_depth)
+    if not certain:
+        _refuse_first_fault(value, max_depth)
     if text is not None:
         return text
-    _refuse_first_fault(value, max_depth)
     return json.dumps(
         value, ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
     ).encode()
@@ -148,16 +149,17 @@ def depth_of_text(text: bytes) -> int:
     return rounds + max(accumulate(map(_STEP.__getitem__, rest), initial=0))
 
 
-def _encode_quickly(value: object, max_depth: int) -> bytes | None:
-    """The bytes when orjson alone can be trusted with the value, or None to look closer.
+def _encode_quickly(value: object, max_depth: int) -> tuple[bytes | None, bool]:
+    """The bytes, if orjson can make them, and whether it is certain that nothing is to be refused.
 
     orjson stops at a fixed depth, so lists around the value leave it just `max_depth` levels. It
     also takes UUIDs, enums and fragments, which marshal does not: marshal takes exact built-in
-    types only. And it writes NaN as null, which shows in the bytes of the floats that marshal made.
+    types only. And it writes NaN as null, which shows in the bytes of the floats that marshal made
+    (as other bytes may look, now and then).
     """
     around = _ORJSON_DEPTH - max_depth
     if around < 0:
-        return None
+        return None, False
     wrapped = value
     for _ in range(around):
         wrapped = [wrapped]
@@ -165,11 +167,10 @@ def _encode_quickly(value: object, max_depth: int) -> bytes | None:
         text = orjson.dumps(wrapped, option=_OPTIONS)
         types = marshal.dumps(cast(Any, value), 4)
     except (TypeError, ValueError):
-        return None
+        return None, False
     last_byte = b"\x7f" in types or b"\xff" in types  # rare, and quickly found
-    if last_byte and b"null" in text and any(mark.search(types) for mark in _NOT_FINITE):
-        return None
-    return text[around : len(text) - around]
+    doubt = last_byte and b"null" in text and any(mark.search(types) for mark in _NOT_FINITE)
+    return text[around : len(text) - around], not doubt
 
 
 def _orjson_depth() -> int:
