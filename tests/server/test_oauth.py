@@ -197,7 +197,7 @@ async def test_scopes_mean_what_the_operator_said(issuer: Issuer, server: Servin
         )
     headers = {"Authorization": f"Bearer {reader}"}
     assert httpx2.get(f"{server.base}/metrics", headers=headers).status_code == 403
-    for scope in ("openid", "", "safepoint:readsafepoint:write"):
+    for scope in ("openid", "", "safepoint:readsafepoint:write", 7, {"safepoint:read": 1}, [[]]):
         refused = server.post(issuer.sign(claims(issuer, scope=scope)))
         assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
         shown = 'scope="safepoint:read safepoint:write safepoint:approve"'

@@ -77,9 +77,9 @@ class OAuthTokens:
 
     def _scopes(self, claims: dict[str, Any]) -> frozenset[Scope]:
         """From `scope`, a text, or `scp`, a text or list."""
-        given = claims.get("scope", claims.get("scp", ""))
+        given = claims.get("scope", claims.get("scp"))
         words = given.split() if isinstance(given, str) else given
-        theirs = set(filter(lambda word: isinstance(word, str), words)) if words else set()
+        theirs = words if isinstance(words, list) else []
         return frozenset(one for one, name in self._settings.scopes.items() if name in theirs)
 
     def _tenant(self, claims: dict[str, Any]) -> str | None:
