@@ -16,6 +16,7 @@ from bench.budgets import Results
 from bench.calls import measure_calls, measure_memory, measure_start
 from bench.contender import Contender
 from bench.files import measure_large
+from bench.graphs import measure_graph
 from bench.growth import growth_picture
 from bench.library import Library
 from bench.long import measure_cold_rounds, measure_long
@@ -35,6 +36,7 @@ class Scale:
     """How much is run."""
 
     races: tuple[tuple[Kind, int], ...]
+    graph_steps: int
     call_rounds: int
     starts: int
     workspaces: int
@@ -45,8 +47,8 @@ class Scale:
     file_rounds: int
 
 
-FULL = Scale(((CHAT, 200), (WIDE, 200), (CHAT, 400)), 20, 9, 100, 39, 100, 5, 2**30, 3)
-QUICK = Scale(((WIDE, 20), (CHAT, 20)), 2, 1, 5, 1, 10, 0, 2**24, 1)
+FULL = Scale(((CHAT, 200), (WIDE, 200), (CHAT, 400)), 200, 20, 9, 100, 39, 100, 5, 2**30, 3)
+QUICK = Scale(((WIDE, 20), (CHAT, 20)), 10, 2, 1, 5, 1, 10, 0, 2**24, 1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,6 +81,8 @@ async def run(scale: Scale, folder: Path) -> Results:
                 await race(kind, count, makers, place, cold_loads=scale.cold_loads)
             )
     results.reply_bytes = await _reply(place / f"{place.name}-{len(makers) - 1}")
+    _say("a graph that runs")
+    results.graph = measure_graph(folder / "graph", scale.graph_steps)
     _say("calls, start, memory")
     results.calls = measure_calls(folder / "calls", scale.call_rounds)
     results.start = measure_start(folder / "start", scale.starts)

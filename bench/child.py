@@ -30,6 +30,7 @@ class Child:
         home.mkdir(parents=True, exist_ok=True)
         names = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
         kept = {name: value for name, value in os.environ.items() if "SAFEPOINT" not in name}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled once
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,

@@ -23,7 +23,9 @@ __all__ = [
     "Sqlite",
     "Steps",
     "installed_savers",
+    "is_installed",
     "postgres_saver",
+    "sqlite_saver",
 ]
 
 _THREAD = {"thread_id": "bench", "checkpoint_ns": ""}
@@ -36,26 +38,32 @@ def installed_savers() -> list[Callable[[], Contender]]:
         ("langgraph.checkpoint.sqlite.aio", AsyncSqlite),
         ("safepoint.integrations.langgraph", SafepointSaver),
     ]
-    return [maker for module, maker in makers if _is_installed(module)]
+    return [maker for module, maker in makers if is_installed(module)]
 
 
 @contextmanager
 def postgres_saver() -> Iterator[list[Callable[[], Contender]]]:
     """The saver for PostgreSQL, while a server runs for it; none without server or package."""
     programs = find_postgres()
-    if programs is None or not _is_installed("langgraph.checkpoint.postgres"):
+    if programs is None or not is_installed("langgraph.checkpoint.postgres"):
         yield []
         return
     with running_postgres(programs) as server:
         yield [partial(Postgres, server)]
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
     try:
         import_module(module)
     except ImportError:
         return False
     return True
+
+
+def sqlite_saver(leaving: ExitStack, folder: Path) -> Any:
+    path = folder / "checkpoints.db"
+    db = leaving.enter_context(closing(sqlite3.connect(path, check_same_thread=False)))
+    return import_module("langgraph.checkpoint.sqlite").SqliteSaver(db)
 
 
 class Steps:
@@ -121,9 +129,7 @@ class Sqlite(_Synchronous):
     name = "LangGraph SqliteSaver"
 
     def _connect(self, folder: Path) -> Any:
-        path = folder / "checkpoints.db"
-        db = self._leaving.enter_context(closing(sqlite3.connect(path, check_same_thread=False)))
-        return import_module("langgraph.checkpoint.sqlite").SqliteSaver(db)
+        return sqlite_saver(self._leaving, folder)
 
 
 class Postgres(_Synchronous):

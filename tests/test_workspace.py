@@ -165,7 +165,7 @@ async def test_a_large_state_is_worked_on_off_the_event_loop(work: Workspace) ->
         await work.save(patch=large, request_id="r1")
         await work.mark_step_done("step", state=large)
         loaded = await work.load(version=3)
-        assert set(on_the_loop) <= {"__post_init__", "exists", "rough_size", "state"}
+        assert set(on_the_loop) <= {"__post_init__", "exists", "state", "write_json"}
         await work.save(patch={"more": 1})
         assert not {"decode_json", "merge_patch", "compress", "seal"} & set(on_the_loop)
     finally:
@@ -469,3 +469,14 @@ async def test_any_number_of_values_may_speak_for_one_workspace(store: Store) ->
     await asyncio.gather(*(w.save(patch={str(n): n}) for n, w in enumerate(values)))
     assert (await values[0].load()).state == {str(n): n for n in range(10)}
     assert (await values[3].load()).version == 10
+
+
+async def test_one_step_is_shown_by_its_name(tmp_path) -> None:
+    async with Store.open(tmp_path) as store:
+        work = store.workspace("w")
+        await work.plan_steps(["fetch", "send"])
+        await work.start_step("fetch")
+        assert await work.step("fetch") == (await work.steps()).items[0]
+        with pytest.raises(NotFound, match=r"no step 'fetched'") as told:
+            await work.step("fetched")
+    assert (told.value.code, "'fetch'" in str(told.value.hint)) == ("step_not_found", True)

@@ -9,10 +9,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import anyio
-from mcp.server import CacheHint, MCPServer
+from mcp.server import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS as MODERN
@@ -25,8 +25,8 @@ from safepoint_server.dialog import Dialog
 from safepoint_server.instructions import INSTRUCTIONS
 from safepoint_server.logs import configure
 from safepoint_server.paths import AllowedPaths
+from safepoint_server.protocol import ProtocolServer
 from safepoint_server.references import AllowedReferences, below
-from safepoint_server.resources import ResourceServer
 from safepoint_server.rights import Rights
 from safepoint_server.settings import Settings
 from safepoint_server.states import Principal, anybody, request_states
@@ -38,7 +38,7 @@ __all__ = ["create_server", "process_actor", "run_stdio", "run_until_done", "ser
 
 logger = logging.getLogger(__name__)
 
-TOOLS_FRESH_MS = 3_600_000
+FRESH_MS = 3_600_000
 DIALOG_SECONDS = 180.0
 """Hosts give up on a call after one to four minutes."""
 
@@ -51,7 +51,7 @@ def create_server(
     transport: str = "memory",
     dialog_seconds: float = DIALOG_SECONDS,
     principal: Principal = anybody,
-) -> MCPServer[Any]:
+) -> ProtocolServer:
     """The MCP server. Pure wiring: nothing is read, opened or started.
 
     `door` says of each call which store it is for; `store` is the one whose keys seal what clients
@@ -73,18 +73,21 @@ def create_server(
         )
 
     chosen = specs(settings.toolsets)
-    shared: Literal["public", "private"] = "public" if settings.http.auth == "none" else "private"
     rights = Rights(door, {spec.name: spec.scope for spec in chosen})
     files = AllowedPaths(settings.allowed_paths)
     outside = AllowedReferences(below(files), settings.allowed_s3)
-    return ResourceServer(
-        door,
+    return ProtocolServer(
+        new_call,
+        watch_seconds=settings.watch_seconds,
+        pushes=transport != "http",
         title="Safepoint",
         version=__version__,
         instructions=INSTRUCTIONS,
         tools=[CheckedTool.of(spec, new_call) for spec in chosen],
-        subscriptions=False,
-        cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_FRESH_MS, scope=shared)},
+        cache_hints={
+            "tools/list": CacheHint(ttl_ms=FRESH_MS, scope="private"),
+            "server/discover": CacheHint(ttl_ms=FRESH_MS, scope="public"),
+        },
         middleware=[rights, _refuse_odd_arguments],
         request_state_security=request_states(store, principal),
     )

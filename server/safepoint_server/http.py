@@ -183,7 +183,7 @@ async def _serve(store: Store, settings: Settings, listening: socket.socket) -> 
     door: Door = HttpDoor(verifiers) if verifiers else OneStore(store)
     server = create_server(door, store, settings, transport="http", principal=request_principal)
     app = http_app(server, settings, readiness, verifiers, stores if verifiers else None)
-    listener = Listener(app, settings)
+    listener = Listener(app, settings, server.close_streams)
     host, port = listening.getsockname()[:2]
     scheme = "https" if settings.http.tls_cert else "http"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.http.path}"

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import uvicorn
@@ -73,9 +73,11 @@ def _bound(host: str, port: int) -> socket.socket:
 
 class Listener(uvicorn.Server):
     """Serves `app` until the first signal, then finishes what runs; at the second it is gone at
-    once, which loses nothing that was acknowledged."""
+    once, which loses nothing that was acknowledged. `stopping` ends what never would by itself."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, stopping: Callable[[], None] = lambda: None
+    ) -> None:
         http = settings.http
         config = uvicorn.Config(
             app,
@@ -102,6 +104,12 @@ class Listener(uvicorn.Server):
                 code="bad_certificate",
             ) from None
         super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams that clients listen to would hold up a stop."""
+        self._stopping()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

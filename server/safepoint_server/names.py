@@ -11,7 +11,13 @@ from typing import Final
 
 from safepoint import InvalidInput
 
-__all__ = ["check_approval_name", "check_step_name", "check_workspace_name", "show_name"]
+__all__ = [
+    "check_approval_name",
+    "check_step_name",
+    "check_workspace_name",
+    "is_workspace_name",
+    "show_name",
+]
 
 MAX_CHARS: Final = 200
 DEVICES: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -26,6 +32,11 @@ def check_workspace_name(name: str) -> None:
             hint=f"Use a name such as {show_name(_corrected(name))}.",
             code="invalid_name",
         )
+
+
+def is_workspace_name(name: str) -> bool:
+    """Whether `check_workspace_name` lets it pass."""
+    return _broken_rule(name) is None and _broken_key_rule(name) is None
 
 
 def check_step_name(name: str) -> None:

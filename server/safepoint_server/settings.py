@@ -58,6 +58,7 @@ class Settings:
     transport: str = "stdio"
     http: HttpSettings = field(default_factory=HttpSettings)
     elicitation: bool = True
+    watch_seconds: float = 5.0
     allowed_paths: tuple[Path, ...] = ()
     allowed_s3: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
@@ -106,6 +107,7 @@ class Settings:
             hooks=read.one_of("SAFEPOINT_HOOKS", HOOKS, "full", None),
             hook_seconds=read.number("SAFEPOINT_HOOK_SECONDS", 2, 1, 60),
             elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",
+            watch_seconds=read.number("SAFEPOINT_WATCH_SECONDS", 5, 1, 3600),
             allowed_paths=read.folders("SAFEPOINT_ALLOWED_PATHS", allowed_paths),
             allowed_s3=read.s3_addresses("SAFEPOINT_ALLOWED_S3"),
             limits=_limits(read),

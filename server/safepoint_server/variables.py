@@ -147,6 +147,11 @@ VARIABLES: Final = (
         "Whether people may answer approvals in dialogs of MCP clients: on or off.",
     ),
     Variable(
+        "SAFEPOINT_WATCH_SECONDS",
+        "5",
+        "How often what clients subscribe to is looked at for changes by others, in seconds.",
+    ),
+    Variable(
         "SAFEPOINT_ALLOWED_PATHS",
         "none",
         "Folders whose files tools may read and write, separated as in PATH.",

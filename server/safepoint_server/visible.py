@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
 from safepoint import Actor, Approval, InvalidInput, Page, Store, Workspace, WorkspaceInfo
 from safepoint.log.transitions.base import no_workspace
+from safepoint.watching import Watch
 from safepoint_server.names import show_name
 from safepoint_server.patterns import Patterns
 
@@ -43,14 +45,31 @@ class VisibleStore:
         return self._store.workspace(name, actor=actor)
 
     async def workspaces(
-        self, prefix: str = "", *, status: str | None = None, limit: int, cursor: str | None = None
+        self,
+        prefix: str = "",
+        *,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> Page[WorkspaceInfo]:
         """See Store.workspaces."""
         return await self._store.workspaces(
             prefix, status=status, limit=limit, cursor=cursor, visible=self._visible
         )
 
-    async def inbox(self, *, limit: int, cursor: str | None = None) -> Page[Approval]:
+    async def recent(self, *, limit: int = 50, cursor: str | None = None) -> Page[WorkspaceInfo]:
+        """See Store.recent."""
+        return await self._store.recent(limit=limit, cursor=cursor, visible=self._visible)
+
+    async def recent_names(self) -> tuple[str, ...]:
+        """See Store.recent_names."""
+        return tuple(filter(self.covers, await self._store.recent_names()))
+
+    def watch(self, interval: timedelta) -> Watch:
+        """See Store.watch."""
+        return self._store.watch(interval, visible=self._visible)
+
+    async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
         """See Store.inbox."""
         return await self._store.inbox(limit=limit, cursor=cursor, visible=self._visible)
 

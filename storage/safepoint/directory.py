@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from safepoint.behind.following import Following
 from safepoint.behind.summary import Summary, summary_of
@@ -28,6 +29,18 @@ __all__ = ["DUE", "Directory"]
 
 DUE = "due"
 _PARALLEL_READS = 32
+_READ_MISSING = 96
+
+
+class _Change(NamedTuple):
+    """A workspace by its last change: minus the time in milliseconds, and the folder."""
+
+    key: tuple[int, str]
+    name: str | None
+
+    @property
+    def folder(self) -> str:
+        return self.key[1]
 
 
 class Directory:
@@ -78,6 +91,56 @@ class Directory:
         )
         items = tuple(info for _, info in found[:limit])
         return Page(items, found[limit - 1][0] if len(found) > limit else None)
+
+    async def recent(
+        self, *, limit: int, cursor: str | None, visible: Callable[[str], bool] | None
+    ) -> Page[WorkspaceInfo]:
+        """See Store.recent."""
+        check_limit(limit)
+        after = _changed_at(cursor)
+        rest = [
+            one
+            for one in await self._by_change()
+            if (after is None or one.key > after)
+            and (visible is None or (one.name is not None and visible(one.name)))
+        ]
+        infos: list[WorkspaceInfo | None] = []
+        for first in range(0, min(limit, len(rest)), _PARALLEL_READS):
+            some = rest[first : min(first + _PARALLEL_READS, limit)]
+            infos += await asyncio.gather(*(self._info(one.folder, "", visible) for one in some))
+        items = tuple(info for info in infos if info is not None)
+        if len(rest) <= limit:
+            return Page(items)
+        last = rest[limit - 1]
+        return Page(items, f"{-last.key[0]}.{last.folder}")
+
+    async def recent_names(self) -> tuple[str, ...]:
+        """See Store.recent_names."""
+        changes = await self._by_change()
+        unknown = [one.folder for one in changes if one.name is None]
+        named = dict(zip(unknown, await asyncio.gather(*map(self._existing, unknown)), strict=True))
+        names = (one.name or named[one.folder] for one in changes)
+        return tuple(name for name in names if name is not None)
+
+    async def _by_change(self) -> list[_Change]:
+        """The first thousand folders of workspaces, and those of which the root summary tells, the
+        latest change first. Where it does not tell of a folder, the folder's own summary does, for
+        a hundred of them; of others nothing is known, and they come last."""
+        lines, folders = await asyncio.gather(
+            self._following.lines(),
+            self._objects.list(WORKSPACES_FOLDER, limit=MAX_LIMIT, folders=True),
+        )
+        if len(folders) < MAX_LIMIT:
+            lines = {folder: lines[folder] for folder in folders if folder in lines}
+        missing = [folder for folder in folders if folder not in lines]
+        for first in range(0, min(len(missing), _READ_MISSING), _PARALLEL_READS):
+            some = missing[first : first + _PARALLEL_READS]
+            read = await asyncio.gather(*map(self._following.read, some))
+            lines |= {folder: one for folder, one in zip(some, read, strict=True) if one}
+        known = [_Change((-one.updated_ms, folder), one.name) for folder, one in lines.items()]
+        deleted = {folder for folder, one in lines.items() if one.deleted}
+        known += [_Change((0, folder), _plain(folder)) for folder in missing if folder not in lines]
+        return sorted(one for one in known if one.folder not in deleted)
 
     async def scan(
         self,
@@ -244,6 +307,26 @@ class Directory:
         key = newest_generation(keys)
         data = await self._objects.get(key) if key else None
         return None if key is None or data is None else name_of(self._shared.keys, key, data)
+
+
+def _plain(folder: str) -> str | None:
+    """The name that the folder itself tells."""
+    try:
+        return decode_name(folder)
+    except InvalidInput:
+        return None
+
+
+def _changed_at(cursor: str | None) -> tuple[int, str] | None:
+    """The key in a cursor of `recent`."""
+    if cursor is None:
+        return None
+    at, dot, folder = cursor.partition(".")
+    if at.isascii() and at.isdigit() and len(at) < 16 and dot:
+        return -int(at), folder
+    raise InvalidInput(
+        "this cursor is not one that a page gave", hint="Leave the cursor out for the first page."
+    )
 
 
 def _summary_of(log: Log, head: Head) -> Summary | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from safepoint.errors import InvalidInput
-from safepoint.format.jsontext import encode_json, rough_size
+from safepoint.format.jsontext import check_json, write_json
 from safepoint.format.keys import encode_name
 from safepoint.log.commit import Committed, Committer
 from safepoint.log.log import Head, Log, off_loop
@@ -58,7 +59,10 @@ class Handle:
         """A client's JSON as it is stored, None for UNSET. Raises InvalidInput."""
         if isinstance(value, Unset):
             return None
-        return await off_loop(rough_size(value), encode_json, value, max_depth=self.limits.depth)
+        depth = self.limits.depth
+        text = write_json(value, max_depth=depth)
+        size = sys.maxsize if text is None else len(text)
+        return await off_loop(size, check_json, value, text, max_depth=depth)
 
     async def change(self, state: JSON | Unset, patch: JSON | Unset) -> StateChange:
         """A new state, or a patch to it, as a command takes it. Raises InvalidInput."""

@@ -15,6 +15,7 @@ from safepoint.errors import (
     OutcomeUnknown,
     SafepointError,
 )
+from safepoint.filing.batch import Meter
 from safepoint.filing.files import Filing
 from safepoint.filing.resealed import Resealing
 from safepoint.format.document import Document
@@ -30,7 +31,7 @@ from safepoint.log.transitions.fork import check_fork_of
 from safepoint.log.transitions.rewind import recorded
 from safepoint.log.transitions.runs import KEPT_RUNS
 from safepoint.log.transitions.stepback import effects, in_doubt, steps_back
-from safepoint.model import Comparison, Forked, NewRun, Rewound, Run
+from safepoint.model import Comparison, Forked, NewRun, OnBytes, Rewound, Run
 
 __all__ = ["History"]
 
@@ -147,7 +148,13 @@ class History:
         return tuple(found)
 
     async def fork(
-        self, new_name: str, *, version: int | None, label: str | None, reason: str | None
+        self,
+        new_name: str,
+        version: int | None,
+        label: str | None,
+        *,
+        reason: str | None,
+        progress: OnBytes | None,
     ) -> Forked:
         handle = self._handle
         check_name(new_name, handle.limits.name_chars)
@@ -164,7 +171,7 @@ class History:
         if there.exists:
             return await self._forked_before(target, there.document, head, asked, reason)
         old = head if asked is None else await self._document(head, asked)
-        files = await self._copy_files(old, target)
+        files = await self._copy_files(old, target, progress)
         begin = BeginFork(
             handle.name, old, head, files=files.new if files else (), base=there.version,
             reason=reason, any_version=asked is None,
@@ -202,7 +209,9 @@ class History:
         old = replace(begun, version=origin.version, run=origin.run)
         return await self._forked(target, begun, old, head, repeated=True)
 
-    async def _copy_files(self, old: Document, target: Handle) -> Resealing | None:
+    async def _copy_files(
+        self, old: Document, target: Handle, progress: OnBytes | None
+    ) -> Resealing | None:
         """The files of that version, sealed anew for the fork."""
         wanted = _files(old)
         if not wanted:
@@ -211,7 +220,8 @@ class History:
         source = Filing(self._handle).existing_objects()
         copying = Resealing(source, await filing.objects(), filing)
         try:
-            await copying.run(wanted, target.now_ms())
+            meter = Meter(sum(entry.size for entry in wanted.values()), progress)
+            await copying.run(wanted, target.now_ms(), meter)
         except BaseException:
             await asyncio.shield(copying.discard())
             raise

@@ -17,7 +17,7 @@ from safepoint.format.versions import existing
 from safepoint.log.index import checkpoints_of_block
 from safepoint.log.log import Log
 from safepoint.log.progress import idempotency_key, status_of
-from safepoint.log.transitions.base import when
+from safepoint.log.transitions.base import closest, when
 from safepoint.model import Actor, CheckpointInfo, CheckpointKind, Event, Page, Step, StepStatus
 
 __all__ = ["Listing", "check_limit"]
@@ -95,6 +95,17 @@ class Listing:
                 return Page(tuple(items), str(position))
             items.append(self._step(document, name, entry, now_ms))
         return Page(tuple(items))
+
+    def step(self, document: Document, name: str, now_ms: int) -> Step:
+        """Raises NotFound, naming the closest steps."""
+        entry = document.steps.get(name)
+        if entry is None:
+            raise NotFound(
+                f"workspace {self._name!r} has no step {name!r} in its present run",
+                hint=f"{closest(name, document.steps)}list_steps shows all.",
+                code="step_not_found",
+            )
+        return self._step(document, name, entry, now_ms)
 
     async def explain(self, conflict: Conflict, expected: int) -> Conflict:
         """The same conflict, telling what was committed since `expected`."""

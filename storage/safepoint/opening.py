@@ -1,4 +1,4 @@
-"""What opening a store puts together: its keys, what follows commits, and where memory lies."""
+"""How a store is opened: by which key, once its place has shown that it can be relied on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from safepoint.objects.probe import probe
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
 
-__all__ = ["following", "key_source", "memory_of", "unlock"]
+__all__ = ["following", "memory_of", "source_of", "unlock"]
 
 
 def memory_of(url: str, keys: StoreKeys) -> str:
@@ -36,7 +36,7 @@ def memory_of(url: str, keys: StoreKeys) -> str:
     return f"{keys.store_id.hex()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
-def key_source(
+def source_of(
     place: Place, key_file: Path | None, passphrase: str | None, kms_key: str | KmsKey | None
 ) -> KeySource:
     throwaway: Unlock | None = KeyFile(os.urandom(32)) if place.private else None

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +43,8 @@ from safepoint.model import (
     WorkspaceStatus,
 )
 from safepoint.objects.base import ObjectStore
-from safepoint.opening import following, key_source, memory_of, unlock
+from safepoint.opening import following, memory_of, source_of, unlock
+from safepoint.watching import Watch, Watching
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Store:
             max_bytes=shared.cache.max_bytes // 2,
         )
         self._directory = Directory(shared, self._logs, following, clock=clock)
+        self._watching = Watching(shared, self._logs, following)
 
     @classmethod
     @asynccontextmanager
@@ -137,7 +139,7 @@ class Store:
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback((objects := place.objects).close)
-            source = key_source(place, key_file, passphrase, kms_key)
+            source = source_of(place, key_file, passphrase, kms_key)
             keys = (opened := await unlock(place, source, create=create)).keys
             heads = SeenHeads(folder / memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
@@ -215,6 +217,33 @@ class Store:
         return await self._directory.page(
             prefix, status=status, limit=limit, cursor=cursor, visible=visible
         )
+
+    async def recent(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        visible: Callable[[str], bool] | None = None,
+    ) -> Page[WorkspaceInfo]:
+        """Workspaces by their last change, the latest first. The order follows changes of other
+        processes within a minute or so; each line is as exact as in `workspaces`. Of more than a
+        thousand workspaces, those that did not change lately may be missing."""
+        return await self._directory.recent(limit=limit, cursor=cursor, visible=visible)
+
+    async def recent_names(self) -> tuple[str, ...]:
+        """All names that `recent` pages through, for two requests."""
+        return await self._directory.recent_names()
+
+    def watch(
+        self,
+        interval: timedelta = timedelta(seconds=5),
+        *,
+        visible: Callable[[str], bool] | None = None,
+    ) -> Watch:
+        """Tells what changes: `async with store.watch() as watch`, see `Watch.add`. Changes by
+        other processes are looked for once an `interval`, by one request for each workspace. Of
+        names that are not `visible` nothing is told."""
+        return Watch(self._watching, interval, visible)
 
     async def inbox(
         self,

@@ -30,6 +30,7 @@ from safepoint.model import (
     Forked,
     Marked,
     NewRun,
+    OnBytes,
     Page,
     Plan,
     PlannedStep,
@@ -46,11 +47,9 @@ from safepoint.model import (
 from safepoint.references import entries_of, references_of
 
 if TYPE_CHECKING:
+    from safepoint.integrations.durable import Durable
     from safepoint.retention import WorkspaceRetention
     from safepoint.verify import OnProgress
-
-if TYPE_CHECKING:
-    from safepoint.integrations.durable import Durable
 
 __all__ = ["Workspace"]
 
@@ -133,8 +132,7 @@ class Workspace:
             if conflict.code != "version_conflict" or expected_version is None:
                 raise
             raise await self._listing.explain(conflict, expected_version) from None
-        entry = done.reply.entry
-        stored = done.stored_bytes
+        entry, stored = done.reply.entry, done.stored_bytes
         if done.reply.repeated:
             with contextlib.suppress(NotFound):  # pruned since
                 _, stored = await self._log.record(entry.version)
@@ -164,9 +162,8 @@ class Workspace:
         document = head.document
         if version is not None:
             document = await self._log.document(version, document)
-        brief = brief_of(
-            self.name, document, now_ms=self.handle.now_ms(), head_version=head.version
-        )
+        now_ms = self.handle.now_ms()
+        brief = brief_of(self.name, document, now_ms=now_ms, head_version=head.version)
         state = document.state
         return Checkpoint(
             version=document.version,
@@ -278,6 +275,11 @@ class Workspace:
             document, self.handle.now_ms(), status=status, limit=limit, cursor=cursor
         )
 
+    async def step(self, name: str) -> Step:
+        """One step. Raises NotFound, also `step_not_found`."""
+        document = (await self.handle.existing()).document
+        return self._listing.step(document, name, self.handle.now_ms())
+
     async def compare(
         self,
         a: int | str | None = None,
@@ -303,18 +305,19 @@ class Workspace:
         version: int | None = None,
         label: str | None = None,
         reason: str | None = None,
+        progress: OnBytes | None = None,
     ) -> Forked:
         """Make a workspace of its own from this one as it was at `version` or `label`, or is now.
 
         It has its own keys and begins a run of its own; leases, approvals and versions stay behind.
         This one gets an entry that names the fork. Repeating the call completes what was stopped
-        and answers the same.
+        and answers the same. `progress` is told of the bytes of files that are copied.
 
         Raises:
             Conflict: `workspace_exists`: something else has this name; nothing was changed.
             NotFound: `version_not_found`, `label_not_found`, `pruned`.
         """
-        return await self._history.fork(new_name, version=version, label=label, reason=reason)
+        return await self._history.fork(new_name, version, label, reason=reason, progress=progress)
 
     async def rewind(
         self,
@@ -337,13 +340,9 @@ class Workspace:
             Conflict: `version_conflict` (tells what changed since) or `request_reused`.
         """
         return await self._history.rewind(
-            version,
-            label,
-            reason=reason,
-            expected_version=expected_version,
-            request_id=request_id,
-            dry_run=dry_run,
-        )
+            version, label, reason=reason, expected_version=expected_version,
+            request_id=request_id, dry_run=dry_run,
+        )  # fmt: skip
 
     async def start_new_run(
         self,

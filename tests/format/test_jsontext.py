@@ -113,6 +113,12 @@ def test_awkward_values_come_back_exactly(value: object) -> None:
     assert exactly(decode_json(encode_json(mixed))) == exactly(mixed)
 
 
+@pytest.mark.parametrize("text", ["[%d]", "[%d,0.5]", '{"a":%d,"b":1.0}', " [ %d ] ", "[1e2,%d]"])
+@pytest.mark.parametrize("number", [2**63 - 1, 2**64 - 1, 2**64, -(2**63) - 1, 10**19, 10**30])
+def test_integers_of_any_width_are_read_exactly_from_any_text(text: str, number: int) -> None:
+    assert exactly(decode_json((text % number).encode())) == exactly(json.loads(text % number))
+
+
 def test_tuples_are_stored_as_arrays() -> None:
     assert encode_json((1, (2, ()), None)) == b"[1,[2,[]],null]"
 
@@ -142,6 +148,17 @@ def test_other_types_are_refused_with_their_place(odd: object, beside: list[obje
     assert "secret" not in caught.value.message + caught.value.hint
     with pytest.raises(InvalidInput, match=r"value at \$ is"):
         encode_json(odd)
+
+
+@pytest.mark.parametrize("number", [math.nan, -math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("filler", [-1, 0.5, "\x7f", 2**31 - 1])
+def test_a_number_that_json_cannot_hold_is_found_among_many_that_look_like_it(
+    filler: object, number: float
+) -> None:
+    many = [None, *[filler] * 300]
+    assert decode_json(encode_json(many)) == many
+    with pytest.raises(InvalidInput, match="NaN or infinite"):
+        encode_json([*many, number])
 
 
 @pytest.mark.parametrize("number", [math.nan, -math.nan, math.inf, -math.inf])

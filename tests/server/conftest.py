@@ -76,14 +76,15 @@ def agent_on(era: str) -> OnStore:
         settings: Settings | None = None,
         person: Any = None,
         patience: float = HANG,
+        hears: Any = None,
     ) -> AsyncIterator[Agent]:
-        """`person` answers the dialogs that the client shows."""
+        """`person` answers the dialogs that the client shows; it `hears` what it is told."""
         server = create_server(
             OneStore(store), store, settings or Settings.load({}), dialog_seconds=patience
         )
         info = Implementation(name=name, version="1.0")
         async with Client(
-            server, mode=era, client_info=info, elicitation_callback=person
+            server, mode=era, client_info=info, elicitation_callback=person, message_handler=hears
         ) as client:
             yield Agent(client)
 
@@ -103,7 +104,7 @@ def process_agent(era: str, tmp_path: Path) -> OnStore:
 
     @asynccontextmanager
     async def connect(
-        *options: str, name: str = "tester", person: Any = None
+        *options: str, name: str = "tester", person: Any = None, hears: Any = None
     ) -> AsyncIterator[Agent]:
         with (tmp_path / "stderr").open("a") as errors:
             command = [sys.executable, "-m", "safepoint_server", "serve"]
@@ -112,7 +113,11 @@ def process_agent(era: str, tmp_path: Path) -> OnStore:
             parameters = StdioServerParameters(command="sh", args=shell, env=dict(os.environ))
             info = Implementation(name=name, version="1.0")
             async with Client(
-                parameters, mode=era, client_info=info, elicitation_callback=person
+                parameters,
+                mode=era,
+                client_info=info,
+                elicitation_callback=person,
+                message_handler=hears,
             ) as client:
                 yield Agent(client)
 

@@ -185,3 +185,20 @@ async def test_long_lists_of_effects_are_cut(agent: Any) -> None:
         await agent.call("start_step", workspace="w", step=f"step {n}")
     done = await agent.call("rewind_workspace", workspace="w", version=1)
     assert (len(done["effects"]), done["more_effects"]) == (12, 18)
+
+
+async def test_a_fork_tells_how_far_its_files_are(agent_on: Any) -> None:
+    told: list[tuple[float, float | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total))
+
+    async with Store.open("memory://") as store, agent_on(store, settings=BOTH) as agent:
+        for name in ("a", "b"):
+            await store.workspace("w").artifacts.save(name, bytes(3_000_000))
+        result = await agent.client.call_tool(
+            "fork_workspace", {"workspace": "w", "new_name": "v"}, progress_callback=hear
+        )
+    assert not result.is_error
+    assert told == sorted(told)
+    assert told[-1] == (6_000_000, 6_000_000)

@@ -42,6 +42,19 @@ async def calls_with_secrets(server) -> None:
         assert reply["result"]["isError"] is False, reply
     for tool, arguments in bad:
         await server.call(tool, arguments.replace(b"%s", secret))
+    for method, params in (
+        ("resources/read", b'{"uri":"safepoint://workspaces/w"}'),
+        ("resources/read", b'{"uri":"safepoint://workspaces/w/steps/SECRET-9f2c"}'),
+        ("prompts/get", b'{"name":"hand-over","arguments":{"workspace":"w","to":%s}}'),
+        ("prompts/get", b'{"name":"hand-over","arguments":{"workspace":"w","x":%s}}'),
+        ("prompts/get", b'{"name":%s}'),
+        (
+            "completion/complete",
+            b'{"ref":{"type":"ref/prompt","name":"hand-over"},'
+            b'"argument":{"name":"workspace","value":%s}}',
+        ),
+    ):
+        await server.request(method, params.replace(b"%s", secret))
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
@@ -73,6 +86,15 @@ async def test_json_lines_name_workspace_version_size_time_and_caller(raw_server
     assert loaded["version"] == 4
     failed = [line["outcome"] for line in calls[5:]]
     assert failed[0] == "invalid_arguments"
+    rest = [(line["event"], line["outcome"], line["actor"]) for line in calls[-6:]]
+    assert rest == [
+        ("read_resource", "ok", "raw 1"),
+        ("read_resource", "step_not_found", "raw 1"),
+        ("prompt", "ok", "raw 1"),
+        ("prompt", "invalid_arguments", "raw 1"),
+        ("prompt", "unknown_prompt", "raw 1"),
+        ("complete", "ok", "raw 1"),
+    ]
     assert {line["level"] for line in calls[5:] if line["outcome"] != "ok"} == {"warning"}
 
 

@@ -19,13 +19,16 @@ from safepoint.filing.places import FileBelow
 from safepoint_server.access import Scope
 from safepoint_server.names import check_step_name, show_name
 from safepoint_server.reporting import reporting
-from safepoint_server.resources import RESOURCE_BYTES, artifact_uri
 from safepoint_server.texts import is_text, text_part
 from safepoint_server.tools.base import Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import timestamp
+from safepoint_server.uris import artifact_uri
 
-__all__ = ["LOAD_ARTIFACT", "SAVE_ARTIFACT"]
+__all__ = ["LOAD_ARTIFACT", "RESOURCE_BYTES", "SAVE_ARTIFACT"]
+
+RESOURCE_BYTES: Final = 8 * 1024 * 1024
+"""What a resource, which cannot be asked for in parts, takes at most."""
 
 PART_BYTES: Final = 24_000
 MAX_PART_BYTES: Final = 1_000_000

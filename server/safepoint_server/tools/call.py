@@ -28,13 +28,13 @@ MAX_CHARS: Final = 100
 class Call:
     """What a tool's function gets besides its arguments. `dialog` is None where the client has
     none. `files` are those of this machine that may be used, `references` looks at what may be
-    looked at, `report` tells the client how far the call is. `scope` is what its tool needs. `note`
+    looked at, `report` tells the client how far the call is. `scope` is what it needs. `note`
     is for the log: names, numbers.
     """
 
     access: Access
     actor: Actor
-    scope: Scope = Scope.WRITE
+    scope: Scope = Scope.READ
     dialog: Dialog | None = None
     files: AllowedPaths = field(default_factory=AllowedPaths)
     references: AllowedReferences | None = None

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from safepoint import InvalidInput, PastEffect
 from safepoint_server.names import check_workspace_name
+from safepoint_server.reporting import reporting
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import cut
@@ -58,9 +59,15 @@ class ForkReply(Reply):
 async def fork_workspace(args: ForkArguments, call: Call) -> ForkReply:
     check_workspace_name(args.new_name)
     call.store.check_inside(args.new_name)
-    forked = await call.workspace(args.workspace).fork(
-        args.new_name, version=args.version, label=args.label or None, reason=args.reason
-    )
+    workspace = call.workspace(args.workspace)
+    async with reporting(call.report) as told:
+        forked = await workspace.fork(
+            args.new_name,
+            version=args.version,
+            label=args.label or None,
+            reason=args.reason,
+            progress=told,
+        )
     call.note |= {"version": forked.origin_version, "bytes": forked.state_bytes}
     shown, more = _effects(forked.effects)
     check = (

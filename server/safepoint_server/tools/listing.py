@@ -13,7 +13,7 @@ from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import ProgressReply, cut, fitting_page, timestamp
 
-__all__ = ["LIST_CHECKPOINTS", "LIST_WORKSPACES"]
+__all__ = ["LIST_CHECKPOINTS", "LIST_WORKSPACES", "workspace_line"]
 
 TEXT_CHARS = 300
 
@@ -103,14 +103,14 @@ async def list_workspaces(args: ListWorkspacesArguments, call: Call) -> Workspac
         lambda limit: call.store.workspaces(
             prefix=args.prefix or "", status=args.status, limit=limit, cursor=args.cursor or None
         ),
-        _workspace_line,
+        workspace_line,
         args.limit,
     )
     call.note["items"] = len(lines)
     return WorkspacesReply(workspaces=lines, next_cursor=cursor)
 
 
-def _workspace_line(info: WorkspaceInfo) -> WorkspaceLine:
+def workspace_line(info: WorkspaceInfo) -> WorkspaceLine:
     return WorkspaceLine(
         name=info.name,
         version=info.version,

@@ -14,7 +14,7 @@ from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import cut, fitting_page, timestamp
 
-__all__ = ["LIST_STEPS", "PLAN"]
+__all__ = ["LIST_STEPS", "PLAN", "step_line"]
 
 NAME_BYTES = 2000
 RESULT_BYTES = 300
@@ -148,14 +148,14 @@ async def list_steps(args: ListStepsArguments, call: Call) -> StepsReply:
     workspace = call.workspace(args.workspace)
     lines, cursor = await fitting_page(
         lambda limit: workspace.steps(status=args.status, limit=limit, cursor=args.cursor or None),
-        _step_line,
+        step_line,
         args.limit,
     )
     call.note["items"] = len(lines)
     return StepsReply(workspace=args.workspace, steps=lines, next_cursor=cursor)
 
 
-def _step_line(step: Step) -> StepLine:
+def step_line(step: Step) -> StepLine:
     """One step; a result above 300 bytes is only measured: start_step gives it whole."""
     short = 0 < step.result_bytes <= RESULT_BYTES
     return StepLine(

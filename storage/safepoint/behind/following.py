@@ -91,6 +91,8 @@ class Following:
         self._pages = pages
         self._behind = Behind(pace)
         self._noted: OrderedDict[str, _Noted] = OrderedDict()
+        self.listeners: dict[object, Callable[[Log, Head], None]] = {}
+        """Called, each by its key, with what `committed` is told; they return at once."""
 
     @cached_property
     def _root(self) -> RootWriter:
@@ -113,6 +115,8 @@ class Following:
             self._behind.note("root", self._write_root)
         if self._pruning is not None:
             self._pruning.committed(log, head)
+        for listener in tuple(self.listeners.values()):
+            listener(log, head)
 
     def describe(self, version: int, event: Mapping[str, Any]) -> dict[str, str]:
         """What stands readable beside the record of this version."""
@@ -132,6 +136,14 @@ class Following:
         key = summary_key(segment)
         data = await self._objects.get(key)
         return None if data is None else open_sealed(self._keys, key, data, Summary.read)
+
+    async def lines(self) -> dict[str, Summary]:
+        """What one read tells of the workspaces that changed last, by folder: a thousand, as they
+        were a minute ago or later, without texts, and those that this process changed since."""
+        found = await self._root.lines()
+        for name, noted in tuple(self._noted.items()):
+            found[encode_name(name)] = noted.summary()
+        return found
 
     async def close(self) -> None:
         """Prune and write what is outstanding, for a few seconds at most."""

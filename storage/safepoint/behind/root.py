@@ -98,9 +98,7 @@ class RootWriter:
         """`leaving`: the process is about to end, so read no more than needed."""
         now = self._clock()
         now_ms = int(now.timestamp() * 1000)
-        data = await self._objects.get(ROOT_SUMMARY)
-        stored = None if data is None else open_sealed(self._keys, ROOT_SUMMARY, data, _Lines.read)
-        known = stored or _Lines()
+        known = await self._stored()
         updates = dict(self._updates)
         if known.refreshed_ms is None or abs(now_ms - known.refreshed_ms) >= (
             _REFRESH_AT_EXIT_MS if leaving else _REFRESH_MS
@@ -115,6 +113,15 @@ class RootWriter:
         for segment, summary in updates.items():
             if self._updates.get(segment) is summary:
                 del self._updates[segment]
+
+    async def lines(self) -> dict[str, Summary]:
+        """What is stored, by folder, and what this process will add to it."""
+        return (await self._stored()).lines | self._updates
+
+    async def _stored(self) -> _Lines:
+        data = await self._objects.get(ROOT_SUMMARY)
+        stored = None if data is None else open_sealed(self._keys, ROOT_SUMMARY, data, _Lines.read)
+        return stored or _Lines()
 
     async def _refresh(self, known: _Lines, now_ms: int) -> None:
         """Read the summaries of the next 1,000 folders, and forget lines of folders gone."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -48,6 +49,7 @@ FORMAT = 1
 STATE = "state"
 KEPT = "kept"  # a region of Safepoint's own: see format/versions.py
 _PREFIX = struct.Struct(">BI")
+_PLAIN: Final = frozenset((bool, int, str))
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -120,15 +122,15 @@ class Document:
 EMPTY = Document()
 
 _HEAD = tuple((f.name, getattr(EMPTY, f.name)) for f in fields(Document) if f.name != "regions")
+_values: Final = attrgetter(*(name for name, _ in _HEAD))
 _ALWAYS: Final = frozenset(name for name, _ in _HEAD[:12])  # all that the first documents had
 
 
 def encode(document: Document) -> bytes:
     """The stored form; the same document always gives the same bytes."""
-    given = ((name, getattr(document, name), default) for name, default in _HEAD)
     head = {
         name: _stored(value)
-        for name, value, default in given
+        for (name, default), value in zip(_HEAD, _values(document), strict=True)
         if name in _ALWAYS or value != default
     }
     head["regions"] = [[name, len(data)] for name, data in document.regions.items()]
@@ -171,6 +173,8 @@ def decode(data: bytes) -> Document:
 
 
 def _stored(value: Any) -> Any:
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, Entry | ArtifactTable):
         return value.stored
     if value and isinstance(value, tuple):

@@ -9,7 +9,6 @@ import json
 import marshal
 import math
 import re
-import sys
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, Final, NoReturn, TypeAlias, cast
@@ -22,11 +21,12 @@ from safepoint.model import JSON
 __all__ = [
     "DEPTH_MAX",
     "DIGITS_MAX",
+    "check_json",
     "decode_json",
     "depth_of_text",
     "encode_json",
     "json_start",
-    "rough_size",
+    "write_json",
 ]
 
 DEPTH_MAX: Final = 200
@@ -41,9 +41,11 @@ _OPTIONS: Final = (
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
 _WIDE: Final = 10**DIGITS_MAX
-_NOT_FINITE = tuple(  # a float in marshal's bytes, without and with its mark for shared values
+_FLOAT: Final = b"g\xe7"  # how a float begins in marshal's bytes, the second if it is shared
+_NOT_FINITE = tuple(
     re.compile(mark + rb".{6}[\xf0-\xff][\x7f\xff]", re.DOTALL) for mark in (b"g", b"\xe7")
 )
+_FEW: Final = 100
 _MASK: Final = bytes(ord("0") if 48 <= byte <= 57 else ord(" ") for byte in range(256))
 _WIDE_RUN: Final = b"0" * 19
 _BEFORE_VALUE: Final = (b"", b"[", b",", b":", b" ", b"\t", b"\n", b"\r")
@@ -73,23 +75,36 @@ def encode_json(value: object, *, max_depth: int = 128) -> bytes:
         LimitExceeded: nested too deeply (`too_deep`) or an integer of more than 4,000 digits
             (`integer_too_wide`).
     """
-    max_depth = min(max_depth, DEPTH_MAX)
-    text, certain = _encode_quickly(value, max_depth)
-    if not certain:
-        _refuse_first_fault(value, max_depth)
+    return check_json(value, write_json(value, max_depth=max_depth), max_depth=max_depth)
+
+
+def write_json(value: object, *, max_depth: int) -> bytes | None:
+    """What orjson makes of the value, to be given to `check_json`; None when it refuses.
+
+    orjson stops at a fixed depth, so lists around the value leave it just `max_depth` levels.
+    """
+    around = _ORJSON_DEPTH - min(max_depth, DEPTH_MAX)
+    if around < 0:
+        return None
+    wrapped = value
+    for _ in range(around):
+        wrapped = [wrapped]
+    try:
+        text = orjson.dumps(wrapped, option=_OPTIONS)
+    except (TypeError, ValueError):
+        return None
+    return text[around : len(text) - around]
+
+
+def check_json(value: object, text: bytes | None, *, max_depth: int) -> bytes:
+    """What `encode_json` makes of the value, and raises; `text` is what `write_json` made of it."""
+    if text is None or not _is_exact(value, text):
+        _refuse_first_fault(value, min(max_depth, DEPTH_MAX))
     if text is not None:
         return text
     return json.dumps(
         value, ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
     ).encode()
-
-
-def rough_size(value: object) -> int:
-    """About how many bytes `encode_json` would make, at a tenth of its cost; large if in doubt."""
-    try:
-        return len(orjson.dumps(value))
-    except (TypeError, ValueError, RecursionError):
-        return sys.maxsize
 
 
 def decode_json(data: bytes) -> JSON:
@@ -98,8 +113,14 @@ def decode_json(data: bytes) -> JSON:
     Raises:
         ValueError: this is not JSON text. Of equal keys in one object the last one counts.
     """
-    if not _holds_wide_integer(data):
-        return cast(JSON, orjson.loads(data))
+    try:
+        value = orjson.loads(data)
+    except ValueError:  # as it also says of an integer that is larger than any float
+        if not _holds_wide_integer(data):
+            raise
+    else:
+        if _is_written_so(value, data) or not _holds_wide_integer(data):
+            return cast(JSON, value)
     orjson.loads(_WIDE_INTEGER.sub(rb"\g<1>0", data))  # stricter than json, but makes them floats
     try:
         return cast(JSON, json.loads(data.decode()))
@@ -111,6 +132,15 @@ def json_start(data: bytes, chars: int) -> str:
     """The JSON text, or its first characters and an ellipsis."""
     text = data[: 4 * chars + 4].decode(errors="ignore")
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
+
+
+def _is_written_so(value: Any, data: bytes) -> bool:
+    """Whether orjson writes the value just so: then no integer in the text was too wide for it,
+    since it has read such a one as a float, and writes floats with a point or an exponent."""
+    try:
+        return orjson.dumps(value) == data
+    except TypeError:  # nested too deeply for writing
+        return False
 
 
 def _holds_wide_integer(data: bytes) -> bool:
@@ -149,28 +179,34 @@ def depth_of_text(text: bytes) -> int:
     return rounds + max(accumulate(map(_STEP.__getitem__, rest), initial=0))
 
 
-def _encode_quickly(value: object, max_depth: int) -> tuple[bytes | None, bool]:
-    """The bytes, if orjson can make them, and whether it is certain that nothing is to be refused.
+def _is_exact(value: object, text: bytes) -> bool:
+    """Whether what orjson made of the value can be trusted; if not, somebody has to look closer.
 
-    orjson stops at a fixed depth, so lists around the value leave it just `max_depth` levels. It
-    also takes UUIDs, enums and fragments, which marshal does not: marshal takes exact built-in
-    types only. And it writes NaN as null, which shows in the bytes of the floats that marshal made
-    (as other bytes may look, now and then).
+    orjson also takes UUIDs, enums and fragments, which marshal does not: marshal takes exact
+    built-in types only. And it writes NaN as null, which shows in the bytes of the floats that
+    marshal made.
     """
-    around = _ORJSON_DEPTH - max_depth
-    if around < 0:
-        return None, False
-    wrapped = value
-    for _ in range(around):
-        wrapped = [wrapped]
     try:
-        text = orjson.dumps(wrapped, option=_OPTIONS)
         types = marshal.dumps(cast(Any, value), 4)
     except (TypeError, ValueError):
-        return None, False
-    last_byte = b"\x7f" in types or b"\xff" in types  # rare, and quickly found
-    doubt = last_byte and b"null" in text and any(mark.search(types) for mark in _NOT_FINITE)
-    return text[around : len(text) - around], not doubt
+        return False
+    return not (_may_hold_nan(types) and b"null" in text)
+
+
+def _may_hold_nan(types: bytes) -> bool:
+    """Whether a float that is not finite may be in what marshal made. Its last byte is rare
+    elsewhere, and found sooner than any word in the text."""
+    for last_byte in (b"\x7f", b"\xff"):
+        end = types.find(last_byte)
+        for _ in range(_FEW):
+            if end < 0:
+                break
+            if end >= 8 and types[end - 1] >= 0xF0 and types[end - 8] in _FLOAT:
+                return True
+            end = types.find(last_byte, end + 1)
+        else:
+            return any(mark.search(types) for mark in _NOT_FINITE)
+    return False
 
 
 def _orjson_depth() -> int:

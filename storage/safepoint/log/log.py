@@ -195,7 +195,8 @@ class Log:
             if encoded is not None:
                 break
             wanted.append(one)
-        fetched = await asyncio.gather(*(self._fetch(one) for one in wanted))
+        fetching = [self._fetch(one) for one in wanted]
+        fetched = await asyncio.gather(*fetching) if fetching else []
         for one, data in reversed(list(zip(wanted, fetched, strict=True))):
             encoded = await off_loop(
                 len(data) + len(encoded or b""), self._open, one, data, encoded

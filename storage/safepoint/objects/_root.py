@@ -124,6 +124,10 @@ class Root:
                         return False
         return self._one_sync
 
+    def is_own_disk(self) -> bool:
+        """Whether the folder is known to lie on a disk of this machine: one fsync was enough."""
+        return self._one_sync is True
+
     def give_up_one_sync(self) -> None:
         self._one_sync = False
 

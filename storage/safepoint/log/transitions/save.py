@@ -23,6 +23,7 @@ from safepoint.model import CheckpointKind
 __all__ = ["Save", "SaveReply"]
 
 KEPT_REQUESTS = 256
+_KINDS = frozenset(CheckpointKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Save:
 
     def _check(self, context: Context) -> None:
         limits = context.limits
-        if self.kind not in list(CheckpointKind):
+        if self.kind not in _KINDS:
             raise InvalidInput(
                 "kind must be 'step' or 'milestone'", hint="Leave it out for an ordinary save."
             )
