@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from mcp import Client, MCPError
-from mcp.types import ElicitResult
-from tests.server.conftest import Agent
+from mcp.shared.subscriptions import ResourceUpdated
+from mcp.types import ElicitResult, ResourceTemplateReference
+from tests.server.conftest import HANG, Agent
 
 from safepoint import InvalidInput, Store
 from safepoint_server.access import EVERYTHING, Access, Scope
@@ -157,6 +159,63 @@ async def test_lists_show_only_what_is_inside(store: Store, era: str) -> None:
     assert [one.workspace for one in (*asked.items, *more.items)] == ["red-one", "red-two"]
     assert "blue" not in str(asked.next_cursor)
     assert [name async for name in visible.names()] == ["red-one", "red-two"]
+
+
+async def test_resources_completions_and_prompts_know_nothing_outside(
+    store: Store, era: str
+) -> None:
+    async with (
+        Store.open("memory://") as without,
+        agent_with(store, "red-*", mode=era) as agent,
+        agent_with(without, mode=era) as alone,
+    ):
+        for name in ("red-one", "red-two"):
+            await without.workspace(name).save({"of": name})
+        listed = await agent.client.list_resources()
+        assert "red-one" in str(listed)
+        assert "blue" not in str(listed)
+        everything = await agent.client.read_resource("safepoint://workspaces")
+        assert "red-two" in str(everything)
+        assert "blue" not in str(everything)
+        ref = ResourceTemplateReference(uri="safepoint://workspaces/{name}")
+        found = await agent.client.complete(ref, {"name": "name", "value": ""})
+        assert sorted(found.completion.values) == ["red-one", "red-two"]
+        assert found.completion.total == 2
+
+        for what in ("", "/steps", "/checkpoints/1", "/artifacts/a.txt"):
+            uri = f"safepoint://workspaces/blue-one{what}"
+            assert await told(agent.client.read_resource(uri)) == await told(
+                alone.client.read_resource(uri)
+            )
+        for prompt in ("resume-work", "hand-over", "review-history"):
+            asked = {"workspace": "blue-one"}
+            assert await told(agent.client.get_prompt(prompt, asked)) == await told(
+                alone.client.get_prompt(prompt, asked)
+            )
+
+
+async def told(reply: Awaitable[Any]) -> str:
+    """What came, or how it was refused."""
+    try:
+        return str(await reply)
+    except MCPError as error:
+        return str(error)
+
+
+async def test_subscribers_hear_nothing_from_outside(store: Store) -> None:
+    blue, red, every = (f"safepoint://workspaces{rest}" for rest in ("/blue-one", "/red-one", ""))
+    async with (
+        agent_with(store, "red-*") as agent,
+        agent.client.listen(resource_subscriptions=[blue, red, every]) as stream,
+    ):
+        assert stream.honored.resource_subscriptions == [blue, red, every]
+        await store.workspace("blue-one").save({"n": 2})
+        await store.workspace("red-one").save({"n": 2})
+        heard = {await asyncio.wait_for(anext(stream), HANG) for _ in range(2)}
+        assert heard == {ResourceUpdated(red), ResourceUpdated(every)}
+        await store.workspace("blue-new").save({})
+        await store.workspace("red-two").save({})
+        assert await asyncio.wait_for(anext(stream), HANG) == ResourceUpdated(every)
 
 
 async def test_a_damaged_workspace_outside_is_not_shown(store: Store) -> None:

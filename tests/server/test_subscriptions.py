@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +23,7 @@ from safepoint_server.access import Access
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
 from safepoint_server.uris import ROOT
+from safepoint_server.visible import VisibleStore
 
 pytestmark = pytest.mark.anyio
 
@@ -183,7 +182,7 @@ class Revocable:
     async def admit(self, context: Any) -> Access:
         if self.closed:
             raise InvalidInput("this token was revoked", hint="Get another.", code="revoked")
-        return Access(self.store)
+        return Access(VisibleStore(self.store))
 
 
 async def test_who_may_not_come_in_any_more_is_told_nothing(era: str, ear: Ear) -> None:
@@ -223,7 +222,7 @@ async def test_over_http_clients_listen_until_the_server_stops(
 ) -> None:
     """The earlier era is not promised there what cannot be told."""
     monkeypatch.setenv("SAFEPOINT_WATCH_SECONDS", "1")
-    async with http_server(tmp_path) as (url, pid):
+    async with http_server(tmp_path) as (url, stop):
         async with Client(url, mode="legacy") as early:
             assert early.server_capabilities.resources.subscribe is False
             with (
@@ -240,6 +239,6 @@ async def test_over_http_clients_listen_until_the_server_stops(
             assert await asyncio.wait_for(anext(stream), HANG) == ResourceUpdated(f"{ROOT}/w")
             await store.workspace("w").save(2)
             assert await asyncio.wait_for(anext(stream), HANG) == ResourceUpdated(f"{ROOT}/w")
-            os.kill(pid, signal.SIGTERM)
+            stop()
             with pytest.raises(StopAsyncIteration):
                 await asyncio.wait_for(anext(stream), HANG)
