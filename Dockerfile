@@ -1,6 +1,7 @@
 # safepoint serve, as an unprivileged user, on a read-only root file system if you like:
 #   docker run -i --rm -v safepoint-store:/data/store -v safepoint-key:/data/key safepoint
-# Store and key lie in volumes of their own, so that neither is copied with the other.
+# Store and key lie in volumes of their own, so that neither is copied with the other. On a bucket
+# and over HTTP, environment variables alone tell it all: see examples/compose.
 
 FROM python:3.13-slim AS build
 WORKDIR /src
@@ -18,12 +19,17 @@ FROM python:3.13-slim
 RUN useradd --uid 10001 --home-dir /data/home --no-create-home --shell /usr/sbin/nologin safepoint \
     && install -d -o safepoint -g safepoint -m 0700 /data /data/store /data/key /data/home
 COPY --from=build /opt/safepoint /opt/safepoint
+# The key file that is made where no key is given lies below /data/key; none is set, so that a
+# passphrase or a KMS key can be.
 ENV PATH=/opt/safepoint/bin:$PATH \
     HOME=/data/home \
+    XDG_CONFIG_HOME=/data/key \
     PYTHONUNBUFFERED=1 \
-    SAFEPOINT_STORE=file:///data/store \
-    SAFEPOINT_KEY_FILE=/data/key/key
+    PYTHONDONTWRITEBYTECODE=1 \
+    SAFEPOINT_STORE=file:///data/store
 VOLUME ["/data/store", "/data/key", "/data/home"]
 USER 10001:10001
+EXPOSE 8765
+HEALTHCHECK --interval=30s --timeout=20s --start-period=30s CMD ["safepoint", "health"]
 ENTRYPOINT ["safepoint"]
 CMD ["serve"]

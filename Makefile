@@ -9,12 +9,13 @@ CLAUDE := .venv/claude-code/.ready
 CAMPAIGN ?= 20
 WORKERS ?= 3
 BENCH ?= --write
+SOAK_MINUTES ?= 2
 comma := ,
 # Missing, and easily installed: else the tests that need it say so and are skipped.
 BROWSER = $(shell command -v chromium >/dev/null || { command -v apt-get >/dev/null \
 	&& [ "$$(id -u)" = 0 ] && echo browser; })
 
-.PHONY: help demo test check bench campaign browser format clean
+.PHONY: help demo test check bench soak campaign browser format clean
 
 help:
 	@echo 'make demo      run the main job: an agent is killed again and again, its work survives'
@@ -22,6 +23,7 @@ help:
 	@echo 'make test-ceph the S3 tests against Ceph, on Debian (downloads 66 MB into .venv)'
 	@echo 'make check     ruff, mypy and the import rules'
 	@echo 'make bench     speed, size and memory against the alternatives; BENCH=--quick: a short form'
+	@echo 'make soak      agents on replicas over HTTP that are killed, SOAK_MINUTES long ($(SOAK_MINUTES))'
 	@echo 'make campaign  all tests, the random ones $(CAMPAIGN) times as long (CAMPAIGN=...)'
 	@echo 'make browser   install Chromium, in which tests open the pages (as root, with apt-get)'
 	@echo 'make format    put the code into the form that check wants'
@@ -48,6 +50,9 @@ bench: $(READY)
 	@$(INSTALL) --no-build-isolation --editable \
 		'.[dev,bench$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),$(comma)bench-postgres)]'
 	.venv/bin/python -m bench $(BENCH)
+
+soak: $(READY)
+	.venv/bin/python -m bench.soak --minutes $(SOAK_MINUTES)
 
 campaign: $(READY)
 	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest -n $(WORKERS)

@@ -19,6 +19,7 @@ from bench.files import measure_large
 from bench.graphs import measure_graph
 from bench.growth import growth_picture
 from bench.library import Library
+from bench.load import measure_load
 from bench.long import measure_cold_rounds, measure_long
 from bench.race import race
 from bench.raw import RawAppend, RawSqlite
@@ -45,15 +46,21 @@ class Scale:
     cold_loads: int
     file_bytes: int
     file_rounds: int
+    loads: tuple[tuple[int, int], ...]
+    load_rounds: int
+    load_calls: int
 
 
-FULL = Scale(((CHAT, 200), (WIDE, 200), (CHAT, 400)), 200, 20, 9, 100, 39, 100, 5, 2**30, 3)
-QUICK = Scale(((WIDE, 20), (CHAT, 20)), 10, 2, 1, 5, 1, 10, 0, 2**24, 1)
+LOADS = tuple((clients, replicas) for replicas in (1, 3) for clients in (1, 8, 32))
+FULL = Scale(
+    ((CHAT, 200), (WIDE, 200), (CHAT, 400)), 200, 20, 9, 100, 39, 100, 5, 2**30, 3, LOADS, 8, 96
+)
+QUICK = Scale(((WIDE, 20), (CHAT, 20)), 10, 2, 1, 5, 1, 10, 0, 2**24, 1, ((1, 1), (4, 2)), 1, 16)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a short form, in under a minute")
+    parser.add_argument("--quick", action="store_true", help="a short form, in about a minute")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     args = parser.parse_args(argv)
@@ -92,6 +99,10 @@ async def run(scale: Scale, folder: Path) -> Results:
     results.cold_rounds = await measure_cold_rounds()
     _say("a large artifact")
     results.large = measure_large(folder / "files", scale.file_bytes, scale.file_rounds)
+    _say("many clients over HTTP")
+    results.load = await asyncio.to_thread(
+        measure_load, folder / "load", scale.loads, scale.load_rounds, scale.load_calls
+    )
     return results
 
 

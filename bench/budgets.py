@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bench.calls import Calls, Memory, Start
 from bench.files import Large
+from bench.load import Loads
 from bench.long import Long
 from bench.race import Race, p50
 
@@ -28,6 +29,7 @@ class Results:
     long: Long | None = None
     cold_rounds: float | None = None
     large: Large | None = None
+    load: Loads | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from bench.processes import cpu_seconds, resident_bytes
+
 __all__ = ["ECHO", "Child", "serve_command"]
 
 ROOT = Path(__file__).parents[1]
@@ -61,13 +63,11 @@ class Child:
 
     def cpu_seconds(self) -> float:
         """Of user and system, since it started (Linux)."""
-        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        return cpu_seconds(self._process.pid)
 
     def resident_bytes(self) -> int:
         """Memory in use (Linux)."""
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        return resident_bytes(self._process.pid)
 
     def leave(self) -> None:
         """Close its input and wait until it has ended."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.contender import Contender, KnowsSize, bytes_below
 from bench.states import Change, Kind, changes
 
-__all__ = ["Race", "Runner", "p50", "p90", "race"]
+__all__ = ["Race", "Runner", "p50", "p90", "p99", "race"]
 
 _WARM_LOADS = 20
 
@@ -26,6 +26,11 @@ def p50(values: Sequence[float]) -> float:
 def p90(values: Sequence[float]) -> float:
     """The smallest value that nine of ten do not exceed."""
     return sorted(values)[math.ceil(len(values) * 0.9) - 1]
+
+
+def p99(values: Sequence[float]) -> float:
+    """The smallest value that ninety-nine of a hundred do not exceed."""
+    return sorted(values)[math.ceil(len(values) * 0.99) - 1]
 
 
 @dataclass

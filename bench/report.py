@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.budgets import Results, budgets
-from bench.race import Race, Runner, p50, p90
+from bench.load import CALLS, Load, Loads
+from bench.race import Race, Runner, p50, p90, p99
 
-__all__ = ["tables"]
+__all__ = ["table", "tables"]
 
 _BASE = "raw SQLite"
 
 
 def tables(results: Results) -> str:
-    """Markdown: one table a race, one of the server, one of the budgets."""
+    """Markdown: one table a race, two of the server, one of the budgets."""
     parts = [part for race in results.races for part in (_heading(race), _race(race))]
     if results.calls is not None or results.start is not None:
         parts += ["### The server beside a bare one", _server(results)]
+    if results.load is not None:
+        parts += ["### Many clients over HTTP, on one bucket", _loads(results.load)]
     parts += ["### Budgets", _budgets(results)]
     return "\n\n".join(parts) + "\n"
 
@@ -30,7 +33,7 @@ def _race(race: Race) -> str:
     assert base is not None
     rows = [_runner(runner, base, race) for runner in race.runners]
     heads = ("", "save p50", "save p90", "load warm", "load cold", "bytes", "of raw states")
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _runner(runner: Runner, base: Runner, race: Race) -> tuple[str, ...]:
@@ -65,16 +68,50 @@ def _server(results: Results) -> str:
         ]
     if (memory := results.memory) is not None:
         rows.append(("memory, 100 workspaces", f"{memory.own / memory.bare:.2f} x bare"))
-    return _table(("what", "figure"), rows)
+    return table(("what", "figure"), rows)
+
+
+def _loads(found: Loads) -> str:
+    heads = (
+        "clients",
+        "replicas",
+        "call",
+        "p50",
+        "p99",
+        "calls a second",
+        "CPU",
+        "p50 to the first",
+    )
+    rows = [_load(one, found.loads[0], call) for one in found.loads for call in CALLS[1:]]
+    kept = (
+        f"of {found.saves:,} acknowledged saves {'all' if not found.wrong else 'NOT all'} are kept"
+    )
+    grown = f"{found.grown / 2**20:.1f} MiB, a server that echoes {found.echo_grown / 2**20:.1f}"
+    told = f"At the end, {kept}, once each; a replica holds at most {grown} MiB more than at first."
+    return "\n\n".join([table(heads, rows), told, *found.wrong])
+
+
+def _load(one: Load, first: Load, call: str) -> tuple[str, ...]:
+    own, echo = one.figures[call], one.figures[CALLS[0]]
+    return (
+        str(one.clients),
+        str(one.replicas),
+        call,
+        f"{p50(own.trips) / p50(echo.trips):.2f}",
+        f"{p99(own.trips) / p99(echo.trips):.2f}",
+        f"{own.rate / echo.rate:.2f}",
+        f"{own.cpu_each / echo.cpu_each:.2f}",
+        f"{p50(own.trips) / p50(first.figures[call].trips):.1f}",
+    )
 
 
 def _budgets(results: Results) -> str:
     marks = {True: "met", False: "NOT met", None: ""}
     rows = [(row.what, row.at_most, row.figure, marks[row.met]) for row in budgets(results)]
-    return _table(("what", "at most", "figure", ""), rows)
+    return table(("what", "at most", "figure", ""), rows)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     lines = [heads, ["-" * width for width in widths], *rows]
     return "\n".join(

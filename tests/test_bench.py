@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from bench.budgets import Results, budgets
 from bench.growth import growth_picture
-from bench.race import Race, Runner, p50, p90
+from bench.race import Race, Runner, p50, p90, p99
 from bench.raw import RawAppend, RawSqlite
 from bench.states import CHAT, WIDE, Kind, changes
 
@@ -25,6 +26,9 @@ def test_the_short_form_prints_every_contender_and_every_budget() -> None:
     assert done.returncode == 0, done.stderr
     for name in ("raw SQLite", "append + fdatasync", "Safepoint", "Safepoint over MCP", "echo"):
         assert f"| {name}" in done.stdout or f" {name} " in done.stdout
+    loads = done.stdout.partition("### Many clients")[2].partition("###")[0]
+    assert len(re.findall(r"^\| \d+ +\| \d+ +\| (?:save|load) ", loads, re.MULTILINE)) == 4
+    assert re.search(r"of \d+ acknowledged saves all are kept, once each", loads)
     rows = done.stdout.partition("### Budgets")[2].strip().splitlines()[2:]
     assert len(rows) == len(budgets(Results([]))) + 4  # two states, each with two budgets
     unmeasured = [row for row in rows if "not measured" in row]
@@ -53,6 +57,7 @@ def test_a_chat_grows_by_a_kilobyte_and_the_other_state_changes_by_200_bytes() -
 def test_the_share_of_ninety_percent_is_reached() -> None:
     values = [float(number) for number in range(1, 11)]
     assert (p50(values), p90(values)) == (5.5, 9.0)
+    assert (p99(values), p99([*values * 10, 11.0])) == (10.0, 10.0)
 
 
 def test_a_missed_budget_is_told_as_such(tmp_path: Path) -> None:

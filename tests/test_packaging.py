@@ -1,27 +1,44 @@
 """The wheel holds what it should, and the container's steps work in a clean environment.
 
-No container engine is needed: the build stage of the Dockerfile is run step by step in a folder.
+No container engine is needed: the build stage of the Dockerfile is run step by step in a folder,
+and its program with a file system that is read-only but for the volumes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pwd
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from mcp import Client
+from tests.servers.s3 import S3Server
 
 from safepoint import __version__
+from safepoint_server.cli.parser import parse
 
 ROOT = Path(__file__).parents[1]
 PLACES = ("/wheels", "/opt/safepoint", "/data")
+READ_ONLY = """
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+for volume in $volumes; do mkdir -p "$volume"; mount --bind "$volume" "$volume"; done
+mount -o remount,bind,ro /
+touch forbidden 2>/dev/null && exit 1
+exec "$@"
+"""
+"""Runs a program that can write to the volumes and nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +64,11 @@ class Image:
     def place(self, path: str) -> Path:
         return self.folder / path.lstrip("/")
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the image's program with these arguments, in the image's environment."""
         return subprocess.run(
             [self.program, *arguments],
-            env=self.environment(),
+            env=self.environment() | environ,
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -154,7 +171,7 @@ def test_store_key_and_home_of_the_image_lie_in_volumes_apart_from_each_other() 
     volumes = json.loads(final.last("VOLUME"))
     written = [
         settings["SAFEPOINT_STORE"].removeprefix("file://"),
-        settings["SAFEPOINT_KEY_FILE"],
+        settings["XDG_CONFIG_HOME"],
         settings["HOME"],
     ]
     for path, volume in zip(written, volumes, strict=True):
@@ -225,7 +242,7 @@ def test_the_installed_program_makes_a_store_and_the_doctor_finds_it_well(image:
     assert done.returncode == 0, done.stdout + done.stderr
     assert str(image.folder) in done.stdout
     assert image.place("/data/store").is_dir()
-    assert image.place("/data/key/key").stat().st_mode & 0o777 == 0o600
+    assert image.place("/data/key/safepoint/key").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_installed_server_answers_over_stdio_and_ends_with_its_input(image: Image) -> None:
@@ -262,3 +279,70 @@ def test_the_installed_server_answers_over_stdio_and_ends_with_its_input(image: 
     assert reply["id"] == 1
     assert reply["result"]["serverInfo"]["name"] == "safepoint"
     assert reply["result"]["serverInfo"]["version"] == __version__
+
+
+def test_the_health_check_of_the_image_is_a_command_that_there_is(image: Image) -> None:
+    final = stages()[-1]
+    command = json.loads(final.last("HEALTHCHECK").partition("CMD ")[2])
+    assert command[:1] == json.loads(final.last("ENTRYPOINT"))
+    parse(command[1:])
+    assert image.run(*command[1:]).returncode == 0  # on its pipes nobody else can ask it
+    nobody = image.run(*command[1:], SAFEPOINT_TRANSPORT="http", SAFEPOINT_PORT="1")
+    assert (nobody.returncode, nobody.stdout) == (5, "")
+    assert "no server answers on 127.0.0.1 port 1" in nobody.stderr
+
+
+def read_only(image: Image, command: list[str]) -> list[str]:
+    """The command with a file system of its own that is read-only but for the image's volumes,
+    where this machine lets its users have one; else as it is."""
+    own = [str(shutil.which("unshare")), "--mount", "--map-root-user"]
+    try:
+        subprocess.run([*own, "/bin/true"], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return command
+    volumes = [str(image.place(volume)) for volume in json.loads(stages()[-1].last("VOLUME"))]
+    script = f"volumes={shlex.quote(' '.join(volumes))}{READ_ONLY}"
+    return [*own, "/bin/sh", "-ec", script, "sh", *command]
+
+
+def test_the_image_serves_http_on_a_bucket_by_environment_variables_alone(
+    image: Image, ministack_server: S3Server, prefix: str
+) -> None:
+    environ = {
+        **ministack_server.environ(),
+        "SAFEPOINT_STORE": f"s3://{ministack_server.bucket}/{prefix}",
+        "SAFEPOINT_PASSPHRASE": "only for this test, really",
+        "SAFEPOINT_TRANSPORT": "http",
+        "SAFEPOINT_PORT": "0",
+        "SAFEPOINT_LOG_FORMAT": "json",
+    }
+    command = [image.program, *json.loads(stages()[-1].last("CMD"))]
+    with subprocess.Popen(
+        read_only(image, command),
+        env=image.environment() | environ,
+        cwd=image.folder,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            assert server.stderr is not None
+            address = json.loads(server.stderr.readline())["address"]
+            environ["SAFEPOINT_PORT"] = str(urlsplit(address).port)
+            healthy = image.run("health", **environ)
+            assert (healthy.returncode, healthy.stdout) == (0, "ready\n"), healthy.stderr
+            assert asyncio.run(saved_and_loaded(address)) == {"kept": True}
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=60)
+        finally:
+            server.kill()
+    assert server.returncode == 0
+
+
+async def saved_and_loaded(address: str) -> Any:
+    async with Client(address) as client:
+        arguments = {"workspace": "image", "state": {"kept": True}}
+        await client.call_tool("save_checkpoint", arguments)
+        loaded = await client.call_tool("load_checkpoint", {"workspace": "image"})
+        assert loaded.structured_content is not None
+        return loaded.structured_content["state"]

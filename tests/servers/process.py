@@ -53,6 +53,11 @@ class ServerProcess:
             f"{self._command[0]} did not start:\n{self._log.read_text('utf-8', 'replace')[-3000:]}"
         )
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None while it is not running."""
+        return None if self._process is None else self._process.pid
+
     def kill(self) -> None:
         """End it at once, as a power cut would."""
         if self._process is not None:

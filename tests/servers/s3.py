@@ -30,7 +30,7 @@ class S3Server:
 
     def client(self, *, read_timeout: float = 15.0, **changed: Any) -> Any:
         """A client as Safepoint makes one; `changed` are arguments of `session.client`."""
-        from botocore.config import Config
+        from botocore.config import Config  # type: ignore[import-untyped]
 
         config = Config(
             connect_timeout=5,
@@ -83,7 +83,7 @@ class S3Server:
 
 @cache  # it costs half a second
 def _session(access_key: str, secret_key: str) -> Any:
-    import boto3
+    import boto3  # type: ignore[import-untyped]
 
     return boto3.session.Session(
         aws_access_key_id=access_key,

@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         gc.enable()
     if hook.late:  # a thread is stuck, and Python would wait for those that it has started
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        try:
+            sys.stdout.flush()
+        finally:
+            os._exit(0)
     return 0

@@ -22,6 +22,7 @@ __all__ = [
     "add_store_options",
     "add_target_options",
     "person",
+    "port",
     "settings",
     "user_path",
     "version_or_label",
@@ -66,6 +67,13 @@ def add_target_options(
     which = parser.add_mutually_exclusive_group(required=required)
     which.add_argument("--version", type=int, metavar="N", help=f"{what} this version")
     which.add_argument("--label", metavar="L", help=f"{what} the checkpoint of this label")
+
+
+def port(text: str) -> int:
+    """A port as a person types it."""
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
 
 
 def version_or_label(text: str | None) -> int | str | None:

@@ -80,6 +80,7 @@ COMMANDS: dict[str, Command] = {
     "tokens list": Command("who may use this store over HTTP, and for what", "tokens_list"),
     "tokens revoke": Command("let a token open nothing any more", "tokens_revoke"),
     "setup": Command("register Safepoint with the MCP clients of this machine", "setup"),
+    "health": Command("does the server over HTTP answer, and could it take a save", "health"),
     "doctor": Command("check the installation and what clients are set up to start", "doctor"),
     "hook": Command("what clients run by themselves: save, and tell", "hook", never_fails=True),
     "demo": Command("an agent is killed again and again and still finishes its job", "demo"),

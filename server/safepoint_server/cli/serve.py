@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from safepoint_server.cli.options import add_store_options
+from safepoint_server.cli.options import add_store_options, port
 
 if TYPE_CHECKING:
     from safepoint_server.settings import Settings
@@ -39,19 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--transport", metavar="NAME", help="stdio or http (default: $SAFEPOINT_TRANSPORT or stdio)"
     )
     parser.add_argument("--host", metavar="ADDRESS", help="where http listens (127.0.0.1)")
-    parser.add_argument("--port", type=_port, metavar="N", help="its port (8765); 0: any")
+    parser.add_argument("--port", type=port, metavar="N", help="its port (8765); 0: any")
     parser.add_argument("--path", metavar="PATH", help="the path of its MCP endpoint (/mcp)")
     parser.add_argument(
         "--auth", metavar="KIND", help="what callers bring to http: none, tokens, oauth or both"
     )
     parser.add_argument("--log", metavar="LEVEL", help="debug, info, warning or error")
     parser.add_argument("--log-format", metavar="FORMAT", help="text or json")
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
