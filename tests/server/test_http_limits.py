@@ -26,6 +26,7 @@ from tests.server.serving import Serving, serving
 
 from safepoint import InvalidInput, Unavailable
 from safepoint_server import listening
+from safepoint_server.cli import main
 from safepoint_server.intake import Intake
 from safepoint_server.listening import Listener, listen
 from safepoint_server.settings import Settings
@@ -291,7 +292,9 @@ def _certificate(folder: Path) -> None:
     )
 
 
-async def test_it_serves_tls_by_a_certificate_of_its_own(tmp_path: Path) -> None:
+async def test_it_serves_tls_by_a_certificate_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _certificate(tmp_path)
     files: dict[str, Any] = {
         "SAFEPOINT_TLS_CERT": str(tmp_path / "cert.pem"),
@@ -303,6 +306,9 @@ async def test_it_serves_tls_by_a_certificate_of_its_own(tmp_path: Path) -> None
         httpx2.AsyncClient(verify=trusted) as client,
     ):
         assert (await client.get(f"https://localhost:{port}/")).json()["scheme"] == "https"
+        for name, value in {**files, "SAFEPOINT_TRANSPORT": "http"}.items():
+            monkeypatch.setenv(name, value)
+        assert await asyncio.to_thread(main, ["health", "--port", str(port)]) == 0
     (tmp_path / "key.pem").write_text("no key")
     with pytest.raises(Unavailable, match="certificate cannot be used"):
         Listener(client_of, over_http(**files))
