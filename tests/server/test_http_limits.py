@@ -201,7 +201,7 @@ def over_http(**environ: str) -> Settings:
 
 
 async def test_a_head_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "HEADER_SECONDS", 0.01)
+    monkeypatch.setattr(listening, "HEADER_SECONDS", 0.2)
     async with listening_with(client_of, over_http()) as (host, port):
         for start in (b"", b"GET / HTTP/1.1\r\nHost: ", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /"):
             reading, writing = await asyncio.open_connection(host, port)
