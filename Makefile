@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python; do \
 	&& echo "$$python" && break; done)
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/.ready
-CLAUDE := .venv/claude-code/.ready
+NODE := .venv/node/.ready
 CAMPAIGN ?= 20
 WORKERS ?= 3
 BENCH ?= --write
@@ -32,7 +32,7 @@ help:
 demo: $(READY)
 	.venv/bin/safepoint demo
 
-test: check $(CLAUDE)
+test: check $(NODE)
 	@test -z '$(BROWSER)' || $(MAKE) --no-print-directory browser || true
 	.venv/bin/python -m pytest -n $(WORKERS)
 
@@ -54,7 +54,7 @@ bench: $(READY)
 soak: $(READY)
 	.venv/bin/python -m bench.soak --minutes $(SOAK_MINUTES)
 
-campaign: $(READY)
+campaign: $(READY) $(NODE)
 	SAFEPOINT_CAMPAIGN=$(CAMPAIGN) .venv/bin/python -m pytest -n $(WORKERS)
 
 browser:
@@ -83,8 +83,8 @@ $(READY): pyproject.toml constraints.txt storage/safepoint/_version.py
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-# Claude Code, against which setup is tested. Without npm those tests are skipped.
-$(CLAUDE): tests/setup/package.json | $(READY)
-	@command -v npm >/dev/null || { echo 'npm is missing: tests with Claude Code are skipped'; \
-		exit 0; }; mkdir -p $(@D) && cp $< $(@D) && cd $(@D) && npm install --ignore-scripts \
-		--no-package-lock --no-audit --no-fund --loglevel=error && touch .ready
+# Clients and suites that tests run, with the Node that they need. Without npm those tests are skipped.
+$(NODE): tests/clients/package.json tests/clients/.npmrc | $(READY)
+	@command -v npm >/dev/null || { echo 'npm is missing: tests of clients from there are skipped'; \
+		exit 0; }; mkdir -p $(@D) && cp $^ $(@D) && cd $(@D) \
+		&& npm install --no-audit --no-fund --loglevel=error && touch .ready

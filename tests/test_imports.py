@@ -23,7 +23,7 @@ PUBLIC = [
     "Conflict", "Damaged", "InvalidInput", "LimitExceeded", "NotFound", "OutcomeUnknown",
     "Change", "ChangeKind", "Changes", "Comparison", "Forked", "NewRun", "PastEffect", "Rewound",
     "Run", "Approval", "ApprovalNeed", "ApprovalStatus", "Decided", "Due", "Requested", "Verdict",
-    "Pruned", "Retention", "RetentionPolicy",
+    "Pruned", "Retention", "RetentionPolicy", "Figures", "Observer",
     "Problem", "RepairReport", "VerifyReport", "Reference", "ReferenceCheck", "ReferenceStatus",
     "ArtifactInfo", "RemovedArtifact", "RestoredFolder", "SavedFolder",
     "SafepointError", "Unavailable", "Unsupported", "WrongKey", "__version__",
@@ -74,6 +74,7 @@ def test_durable_steps_load_when_they_are_used_and_bring_nothing_heavy() -> None
 @pytest.mark.parametrize("module", ["safepoint_server.app", "safepoint_server.cli"])
 def test_the_server_starts_without_cloud_or_pages(module: str) -> None:
     unused = {"boto3", "botocore", "jinja2", "pytest", "hypothesis", "langgraph"}
+    unused |= {"prometheus_client"}  # only where metrics are served
     assert not loaded_by(module) & unused
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -15,13 +16,17 @@ import anyio
 from mcp.server import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS as MODERN
+from pydantic import ValidationError
 
-from safepoint import Actor, Store
+from safepoint import Actor, Observer, Store
 from safepoint._version import __version__
 from safepoint_server import stdio
 from safepoint_server.access import Door, OneStore, Scope
 from safepoint_server.dialog import Dialog
+from safepoint_server.errors import unexpected
 from safepoint_server.instructions import INSTRUCTIONS
 from safepoint_server.logs import configure
 from safepoint_server.paths import AllowedPaths
@@ -30,6 +35,7 @@ from safepoint_server.references import AllowedReferences, below
 from safepoint_server.rights import Rights
 from safepoint_server.settings import Settings
 from safepoint_server.states import Principal, anybody, request_states
+from safepoint_server.telemetry.spans import Spans
 from safepoint_server.tools import specs
 from safepoint_server.tools.call import Call, caller
 from safepoint_server.tools.checked import CheckedTool
@@ -51,13 +57,15 @@ def create_server(
     transport: str = "memory",
     dialog_seconds: float = DIALOG_SECONDS,
     principal: Principal = anybody,
+    observer: Observer | None = None,
 ) -> ProtocolServer:
     """The MCP server. Pure wiring: nothing is read, opened or started.
 
     `door` says of each call which store it is for; `store` is the one whose keys seal what clients
     carry between two calls. `transport` is what commits name as the way in which their caller came.
     `dialog_seconds` is how long a call waits for a person, where it has to. `principal` says whose
-    a request is, where that can be told.
+    a request is, where that can be told. `observer` is told of calls, besides what it is told by
+    the store.
     """
 
     async def new_call(context: Context[Any, Any]) -> Call:
@@ -80,17 +88,32 @@ def create_server(
         new_call,
         watch_seconds=settings.watch_seconds,
         pushes=transport != "http",
+        observer=observer,
         title="Safepoint",
         version=__version__,
         instructions=INSTRUCTIONS,
-        tools=[CheckedTool.of(spec, new_call) for spec in chosen],
+        tools=[CheckedTool.of(spec, new_call, observer) for spec in chosen],
         cache_hints={
             "tools/list": CacheHint(ttl_ms=FRESH_MS, scope="private"),
             "server/discover": CacheHint(ttl_ms=FRESH_MS, scope="public"),
         },
-        middleware=[rights, _refuse_odd_arguments],
+        middleware=[_hide_unexpected, rights, _refuse_odd_arguments],
         request_state_security=request_states(store, principal),
     )
+
+
+async def _hide_unexpected(
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    """What a bug says of itself may hold data, and the SDK would put it into its span."""
+    try:
+        return await call_next(ctx)
+    except (MCPError, ValidationError):
+        raise
+    except Exception as error:
+        incident = secrets.token_hex(8)
+        logger.error("incident %s in %s", incident, ctx.method, exc_info=error)
+        raise MCPError(INTERNAL_ERROR, str(unexpected(incident))) from None
 
 
 async def _refuse_odd_arguments(
@@ -111,9 +134,10 @@ async def serve_stdio(settings: Settings) -> None:
     Raises:
         SafepointError: the store cannot be opened; nothing was served.
     """
-    async with settings.open_store(process_actor("stdio")) as store:
+    spans = Spans.if_wanted()
+    async with settings.open_store(process_actor("stdio"), observer=spans) as store:
         logger.info("serving", extra={"safepoint": {"store": store.url, "transport": "stdio"}})
-        server = create_server(OneStore(store), store, settings, transport="stdio")
+        server = create_server(OneStore(store), store, settings, transport="stdio", observer=spans)
         with anyio.CancelScope() as scope:
             if sys.platform != "win32":
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, scope.cancel)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
 from mcp.server.mcpserver.exceptions import ToolError
 
-from safepoint import SafepointError
+from safepoint import Conflict, InvalidInput, NotFound, SafepointError, Unavailable
 
-__all__ = ["refusal", "unexpected"]
+__all__ = ["kind_of", "refusal", "unexpected"]
 
 MAX_CHARS: Final = 2000
 
@@ -23,14 +22,20 @@ def refusal(error: SafepointError) -> ToolError:
     return ToolError(" ".join(parts))
 
 
-def unexpected() -> tuple[str, ToolError]:
-    """An id for the log and the error that shows the model that id and nothing else."""
-    incident = secrets.token_hex(4)
-    return incident, ToolError(
+def unexpected(incident: str) -> ToolError:
+    """The error that shows the model the id by which the log explains it, and nothing else."""
+    return ToolError(
         f"The server failed unexpectedly (incident {incident}). Whether the call took effect is "
         "not known. Next: call load_checkpoint to see what is stored, and tell the user the "
         "incident id, which the server's log explains. [internal]"
     )
+
+
+def kind_of(error: SafepointError) -> str:
+    """Whether the caller can mend it, the store does not answer, or what it holds is no use."""
+    if isinstance(error, InvalidInput | NotFound | Conflict):
+        return "refused"
+    return "unavailable" if isinstance(error, Unavailable) else "unreadable"
 
 
 def _sentence(text: str) -> str:

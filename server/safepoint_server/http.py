@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
-from safepoint import Store
+from safepoint import Observer, Store
 from safepoint.address import tenant_address
 from safepoint_server.access import Door, OneStore, Scope
 from safepoint_server.app import create_server, process_actor, run_until_done
@@ -36,6 +36,9 @@ from safepoint_server.health import Readiness
 from safepoint_server.intake import Intake
 from safepoint_server.listening import Listener, listen
 from safepoint_server.settings import Settings
+from safepoint_server.telemetry.both import Both
+from safepoint_server.telemetry.metrics import CONTENT_TYPE, Metrics
+from safepoint_server.telemetry.spans import Spans
 
 __all__ = ["http_app", "run_http", "serve_http"]
 
@@ -52,10 +55,12 @@ def http_app(
     server: MCPServer[Any],
     settings: Settings,
     readiness: Readiness,
+    metrics: Metrics,
     verifiers: tuple[Verifier, ...] = (),
     stores: Stores | None = None,
 ) -> ASGIApp:
-    """The ASGI application: MCP at `settings.http.path`, `/healthz` and `/readyz`.
+    """The ASGI application: MCP at `settings.http.path`, `/healthz`, `/readyz` and
+    `/metrics`.
 
     From outside to inside: Host and Origin, CORS, the gate, the body's limits, the routes.
     """
@@ -69,6 +74,9 @@ def http_app(
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "unavailable", "reason": problem}, status_code=503)
 
+    async def scrape(request: Request) -> Response:
+        return Response(await metrics.text(), media_type=CONTENT_TYPE)
+
     http = settings.http
     security = _transport_security(settings)
     routes = server.streamable_http_app(
@@ -78,7 +86,12 @@ def http_app(
         transport_security=security,
     )
     metadata = _metadata_routes(settings)
-    routes.router.routes += [Route("/healthz", healthz), Route("/readyz", readyz), *metadata]
+    routes.router.routes += [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", scrape),
+        *metadata,
+    ]
     app: ASGIApp = Intake(routes, http.path, settings.max_request_bytes)
     if stores is not None:
         app = Gate(
@@ -171,18 +184,30 @@ async def serve_http(settings: Settings) -> None:
         SafepointError: the store cannot be opened, or nothing can listen there; nothing was served.
     """
     listening = listen(settings)
+    metrics, spans = Metrics(), Spans.if_wanted()
+    observer = metrics if spans is None else Both(metrics, spans)
     with contextlib.closing(listening):
-        async with settings.open_store(process_actor("http")) as store:
-            await _serve(store, settings, listening)
+        async with settings.open_store(process_actor("http"), observer=observer) as store:
+            with metrics.watching(store):
+                await _serve(store, settings, metrics, observer, listening)
 
 
-async def _serve(store: Store, settings: Settings, listening: socket.socket) -> None:
+async def _serve(
+    store: Store,
+    settings: Settings,
+    metrics: Metrics,
+    observer: Observer,
+    listening: socket.socket,
+) -> None:
     readiness = Readiness(store.objects)
     verifiers = _verifiers(store, settings)
-    stores = Stores(store, _opening(settings), most=settings.http.max_tenants)
+    stores = Stores(store, _opening(settings, observer), most=settings.http.max_tenants)
     door: Door = HttpDoor(verifiers) if verifiers else OneStore(store)
-    server = create_server(door, store, settings, transport="http", principal=request_principal)
-    app = http_app(server, settings, readiness, verifiers, stores if verifiers else None)
+    server = create_server(
+        door, store, settings, transport="http", principal=request_principal, observer=observer
+    )
+    gated = stores if verifiers else None
+    app = http_app(server, settings, readiness, metrics, verifiers, gated)
     listener = Listener(app, settings, server.close_streams)
     host, port = listening.getsockname()[:2]
     scheme = "https" if settings.http.tls_cert else "http"
@@ -206,7 +231,7 @@ def _verifiers(store: Store, settings: Settings) -> tuple[Verifier, ...]:
     return tuple(found)
 
 
-def _opening(settings: Settings) -> OpenTenant:
+def _opening(settings: Settings, observer: Observer) -> OpenTenant:
     """Opens stores of tenants by the same secret as the root. All together may keep as much in
     memory as the root alone."""
     cache_bytes = settings.cache_bytes // settings.http.max_tenants
@@ -215,7 +240,8 @@ def _opening(settings: Settings) -> OpenTenant:
         theirs = replace(
             settings, store=tenant_address(settings.store, tenant), cache_bytes=cache_bytes
         )
-        return theirs.open_store(process_actor("http"), create=settings.http.create_tenants)
+        create = settings.http.create_tenants
+        return theirs.open_store(process_actor("http"), create=create, observer=observer)
 
     return open_tenant
 

@@ -34,9 +34,10 @@ from mcp.types import (
 )
 
 from safepoint import InvalidInput, NotFound, SafepointError
-from safepoint_server.errors import refusal, unexpected
+from safepoint.observer import Facts, Observer, observed
+from safepoint_server.errors import kind_of, refusal, unexpected
 from safepoint_server.logs import call_line
-from safepoint_server.tools.call import Call
+from safepoint_server.tools.call import Call, identify
 
 if TYPE_CHECKING:
     from safepoint_server.subscriptions import Subscriptions
@@ -53,14 +54,21 @@ NewCall = Callable[[Context[Any, Any]], Awaitable[Call]]
 class ProtocolServer(MCPServer[Any]):
     """An MCPServer that serves all of these, and resources that are registered with it too.
 
-    With `pushes`, connections last, and clients of the earlier era can subscribe.
+    With `pushes`, connections last, and clients of the earlier era can subscribe. `observer` is
+    told of each request as `call`, as CheckedTool tells it of tools.
     """
 
     def __init__(
-        self, new_call: NewCall, *, watch_seconds: float, pushes: bool, **options: Any
+        self,
+        new_call: NewCall,
+        *,
+        watch_seconds: float,
+        pushes: bool,
+        observer: Observer | None = None,
+        **options: Any,
     ) -> None:
         super().__init__("safepoint", subscriptions=False, **options)
-        self._rest = _Rest(self, new_call, watch_seconds)
+        self._rest = _Rest(self, new_call, watch_seconds, observer)
         self._rest.serve_by(self._lowlevel_server, pushes=pushes)
 
     def close_streams(self) -> None:
@@ -71,8 +79,15 @@ class ProtocolServer(MCPServer[Any]):
 class _Rest:
     """The handlers of all requests that are not about tools."""
 
-    def __init__(self, server: MCPServer[Any], new_call: NewCall, watch_seconds: float) -> None:
+    def __init__(
+        self,
+        server: MCPServer[Any],
+        new_call: NewCall,
+        watch_seconds: float,
+        observer: Observer | None,
+    ) -> None:
         self._server = server
+        self._observer = observer
         self._new_call = new_call
         self._watch_seconds = watch_seconds
         self._subscribers: Subscriptions | None = None
@@ -199,29 +214,29 @@ class _Rest:
         Raises:
             MCPError: every failure, with what to do about it.
         """
-        started = time.perf_counter()
+        started, identity = time.perf_counter(), identify(context.request_id)
         data = None if uri is None else {"uri": uri}
-        outcome, fields = left, dict[str, Any]()
-        try:
-            call = await self._admitting(context)()
-            fields = call.note
-            fields["actor"] = f"{call.actor.name} {call.actor.version}".strip()
-            result = await act(call)
-            outcome = "ok"
-            return result
-        except SafepointError as error:
-            outcome = error.code
-            theirs = isinstance(error, NotFound | InvalidInput)
-            code = INVALID_PARAMS if theirs else INTERNAL_ERROR
-            raise MCPError(code=code, message=str(refusal(error)), data=data) from None
-        except MCPError as error:
-            outcome = "refused"
-            raise error
-        except Exception as error:
-            outcome = "internal"
-            incident, shown = unexpected()
-            logger.error("incident %s in %s", incident, event, exc_info=error)
-            raise MCPError(code=INTERNAL_ERROR, message=str(shown), data=data) from None
-        finally:
-            elapsed = round((time.perf_counter() - started) * 1000, 2)
-            call_line(event, outcome, {**fields, "ms": elapsed})
+        call: Call | None = None
+        facts: Facts = {"tool": event, "outcome": left}
+        with observed(self._observer, "call", facts):
+            try:
+                call = await self._admitting(context)()
+                result = await act(call)
+                facts["outcome"] = "ok"
+                return result
+            except SafepointError as error:
+                facts |= {"outcome": kind_of(error), "code": error.code}
+                theirs = isinstance(error, NotFound | InvalidInput)
+                code = INVALID_PARAMS if theirs else INTERNAL_ERROR
+                raise MCPError(code=code, message=str(refusal(error)), data=data) from None
+            except Exception as error:
+                facts |= {"outcome": "failed", "code": "internal"}
+                incident = identity["call"]
+                logger.error("incident %s in %s", incident, event, exc_info=error)
+                shown = str(unexpected(incident))
+                raise MCPError(code=INTERNAL_ERROR, message=shown, data=data) from None
+            finally:
+                told = {} if call is None else call.told()
+                elapsed = round((time.perf_counter() - started) * 1000, 2)
+                outcome = str(facts.get("code", facts["outcome"]))
+                call_line(event, outcome, {**told, "ms": elapsed, **identity})

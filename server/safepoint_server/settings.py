@@ -17,6 +17,7 @@ from safepoint import (
     Actor,
     InvalidInput,
     Limits,
+    Observer,
     PagesPolicy,
     Store,
     default_store_path,
@@ -118,7 +119,11 @@ class Settings:
 
     @asynccontextmanager
     async def open_store(
-        self, actor: Actor | None = None, *, create: bool = True
+        self,
+        actor: Actor | None = None,
+        *,
+        create: bool = True,
+        observer: Observer | None = None,
     ) -> AsyncIterator[Store]:
         """The store these settings name, open for the length of the block; see `Store.open`."""
         async with Store.open(
@@ -132,6 +137,7 @@ class Settings:
             create=create,
             pages=self.pages,
             prune=self.prune == "auto",
+            observer=observer,
         ) as store:
             yield store
 

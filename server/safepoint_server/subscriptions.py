@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
 
+import anyio
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.shared.subscriptions import (
@@ -142,12 +143,13 @@ class Subscriptions:
             await context.session.send_notification(
                 SubscriptionsAcknowledgedNotification(params=told), related_request_id=request
             )
-            while events := await wanted.next_events():
-                await admit()
-                for event in events:
-                    await context.session.send_notification(
-                        event_to_notification(event, meta), related_request_id=request
-                    )
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # it has left
+                while events := await wanted.next_events():
+                    await admit()
+                    for event in events:
+                        await context.session.send_notification(
+                            event_to_notification(event, meta), related_request_id=request
+                        )
         return SubscriptionsListenResult(_meta=meta)
 
     async def subscribe(

@@ -48,6 +48,7 @@ from safepoint.model import (
     Deleted,
     Due,
     Event,
+    Figures,
     Forked,
     InFlight,
     KeysRotated,
@@ -86,6 +87,7 @@ from safepoint.model import (
     WorkspaceStatus,
 )
 from safepoint.objects.base import ObjectStore
+from safepoint.observer import Observer
 from safepoint.store import Store
 from safepoint.workspace import Workspace
 
@@ -115,6 +117,7 @@ __all__ = [
     "Deleted",
     "Due",
     "Event",
+    "Figures",
     "Forked",
     "InFlight",
     "KeySlot",
@@ -123,6 +126,7 @@ __all__ = [
     "Marked",
     "NewRun",
     "ObjectStore",
+    "Observer",
     "Pace",
     "Page",
     "PagesPolicy",

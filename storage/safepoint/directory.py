@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from safepoint.behind.following import Following
 from safepoint.behind.summary import Summary, summary_of
@@ -25,7 +25,10 @@ from safepoint.log.registry import Registry
 from safepoint.model import Page, Progress, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ListsCheaply
 
-__all__ = ["DUE", "Directory"]
+__all__ = ["DUE", "Directory", "Visible"]
+
+Visible: TypeAlias = Callable[[str], bool] | None
+"""Says of the name of a workspace whether it may be shown; None: every one may."""
 
 DUE = "due"
 _PARALLEL_READS = 32
@@ -72,7 +75,7 @@ class Directory:
         status: WorkspaceStatus | str | None,
         limit: int,
         cursor: str | None,
-        visible: Callable[[str], bool] | None,
+        visible: Visible,
     ) -> Page[WorkspaceInfo]:
         """See Store.workspaces."""
         check_limit(limit)
@@ -93,7 +96,7 @@ class Directory:
         return Page(items, found[limit - 1][0] if len(found) > limit else None)
 
     async def recent(
-        self, *, limit: int, cursor: str | None, visible: Callable[[str], bool] | None
+        self, *, limit: int, cursor: str | None, visible: Visible
     ) -> Page[WorkspaceInfo]:
         """See Store.recent."""
         check_limit(limit)
@@ -150,7 +153,7 @@ class Directory:
         limit: int,
         after: str = "",
         few: bool = True,
-        visible: Callable[[str], bool] | None = None,
+        visible: Visible = None,
     ) -> list[tuple[str, WorkspaceInfo]]:
         """Folders behind `after` and what is in them, as far as `wanted` and of names that are
         `visible`: more than `limit` when there are more. `few` says that few of those that are
@@ -189,24 +192,21 @@ class Directory:
                         yield name
             after = folders[-1]
 
-    async def closest(
-        self, name: str, limit: int, visible: Callable[[str], bool]
-    ) -> tuple[str, ...]:
+    async def closest(self, name: str, limit: int, visible: Visible) -> tuple[str, ...]:
         """See Store.closest_names."""
         known: dict[str, str] = {}
         after = ""
         while folders := await self._objects.list(WORKSPACES_FOLDER, after=after, folders=True):
             for folder in folders:
-                if (found := await self._name(folder)) is not None and visible(found):
+                found = await self._name(folder)
+                if found is not None and (not visible or visible(found)):
                     known[found] = folder
             after = folders[-1]
         names = get_close_matches(name, known, n=2 * limit, cutoff=0.4)
         there = await asyncio.gather(*(self._existing(known[one]) for one in names))
         return tuple(one for one in there if one is not None)[:limit]
 
-    async def _info(
-        self, folder: str, prefix: str, visible: Callable[[str], bool] | None
-    ) -> WorkspaceInfo | None:
+    async def _info(self, folder: str, prefix: str, visible: Visible) -> WorkspaceInfo | None:
         try:
             name = decode_name(folder)
         except InvalidInput:

@@ -16,6 +16,7 @@ from safepoint.log.log import Head, Log, off_loop
 from safepoint.log.registry import OpenLog
 from safepoint.log.transitions.base import NO_CHANGE, Command, StateChange, no_workspace
 from safepoint.model import JSON, Actor, Limits, Unset
+from safepoint.observer import Facts, observed
 
 __all__ = ["Handle", "check_name"]
 
@@ -50,7 +51,10 @@ class Handle:
 
     async def existing(self) -> Head:
         """The newest version, durable. Raises NotFound when the workspace does not exist."""
-        head = await self.log.durable_head()
+        facts: Facts = {}
+        with observed(self.log.shared.observer, "load", facts):
+            head = await self.log.durable_head()
+            facts["version"], facts["bytes"] = head.version, len(head.document.state or b"")
         if not head.exists:
             raise no_workspace(self.name, deleted=bool(head.version))
         return head

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from safepoint.approvals import Approvals
-from safepoint.directory import Directory
+from safepoint.directory import Directory, Visible
 from safepoint.errors import Damaged, InvalidInput, NotFound, Unsupported
 from safepoint.listing import check_limit
 from safepoint.model import Approval, ApprovalStatus, Page
@@ -22,7 +22,7 @@ async def inbox_page(
     *,
     limit: int,
     cursor: str | None,
-    visible: Callable[[str], bool] | None,
+    visible: Visible,
 ) -> Page[Approval]:
     """See Store.inbox. Summaries tell which workspaces to read; those are read as they are now.
 

@@ -1,4 +1,5 @@
-"""How a store is opened: by which key, once its place has shown that it can be relied on."""
+"""How a store is opened: by which key, and where watched, once its place has shown that it can be
+relied on."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +24,14 @@ from safepoint.log.commit import Patience
 from safepoint.manifest import Opened, unlock_store
 from safepoint.model import Limits
 from safepoint.objects.base import ObjectStore
+from safepoint.objects.observed import ObservedObjects
 from safepoint.objects.probe import probe
+from safepoint.observer import Observer
 
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
 
-__all__ = ["following", "memory_of", "source_of", "unlock"]
+__all__ = ["following", "memory_of", "source_of", "unlock", "watched"]
 
 
 def memory_of(url: str, keys: StoreKeys) -> str:
@@ -83,3 +87,10 @@ async def unlock(place: Place, source: KeySource, *, create: bool) -> Opened:
     if isinstance(opened, BaseException):
         raise opened
     return opened
+
+
+def watched(place: Place, observer: Observer | None) -> Place:
+    """The same place, which tells of its operations."""
+    if observer is None:
+        return place
+    return replace(place, objects=ObservedObjects(place.objects, observer))

@@ -19,7 +19,7 @@ from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.storekeys import StoreKeys
 from safepoint.deletion import delete_workspace
-from safepoint.directory import Directory
+from safepoint.directory import Directory, Visible
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.handle import Handle, check_name
 from safepoint.inbox import inbox_page
@@ -36,15 +36,16 @@ from safepoint.model import (
     Actor,
     Approval,
     Deleted,
+    Figures,
     Limits,
     Page,
     VerifyReport,
     WorkspaceInfo,
     WorkspaceStatus,
 )
-from safepoint.objects.base import ObjectStore
-from safepoint.opening import following, memory_of, source_of, unlock
-from safepoint.watching import Watch, Watching
+from safepoint.objects.base import CountsRepeats, ObjectStore
+from safepoint.observer import Observer
+from safepoint.opening import following, memory_of, source_of, unlock, watched
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from safepoint.rotation import Keys
     from safepoint.tokens import Tokens
     from safepoint.verify import OnProgress
+    from safepoint.watching import Watch, Watching
 
 __all__ = ["Store"]
 
@@ -90,7 +92,8 @@ class Store:
             max_bytes=shared.cache.max_bytes // 2,
         )
         self._directory = Directory(shared, self._logs, following, clock=clock)
-        self._watching = Watching(shared, self._logs, following)
+        self._following = following
+        self._watching: Watching | None = None
 
     @classmethod
     @asynccontextmanager
@@ -111,6 +114,7 @@ class Store:
         pages: PagesPolicy = "counts",
         pace: Pace | None = None,
         prune: bool = True,
+        observer: Observer | None = None,
     ) -> AsyncIterator[Store]:
         """Open the store at `url`: `s3://bucket/prefix`, `file:///…`, a path, `memory://`, or any
         ObjectStore.
@@ -119,12 +123,12 @@ class Store:
         `key_file` or `kms_key` (the ARN of a key of AWS KMS), or without any of them with the
         user's default key file or else the KMS key that the store names; for a new store a missing
         key file is made (mode 0600). A memory store makes up a key of its own when none is given.
-        A store in S3 needs a key to be given, and is refused unless its bucket enforces
-        conditional puts.
-        `seen` is the folder that remembers the newest versions seen.
+        A store in S3 needs a key to be given, and is refused unless its bucket enforces conditional
+        puts. `seen` is the folder that remembers the newest versions seen.
         `pages` says what the `index.html` pages in the store show, which are not encrypted: counts
         and times, in `full` also the names of steps, labels and people, or `off`: none is written.
-        `prune` is whether old versions are pruned behind commits where there is a policy.
+        `prune`: whether old versions are pruned behind commits where there is a policy. `observer`
+        is told of what the store does.
 
         Raises:
             WrongKey: the store is there, this key does not open it.
@@ -135,7 +139,7 @@ class Store:
         check_pages(pages)
         patience = patience or Patience()
         actor = checked_actor(actor, limits := limits or Limits())
-        place = await open_place(url, create=create)
+        place = watched(await open_place(url, create=create), observer)
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback((objects := place.objects).close)
@@ -143,13 +147,11 @@ class Store:
             keys = (opened := await unlock(place, source, create=create)).keys
             heads = SeenHeads(folder / memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
-            behind = following(
-                objects, keys, limits, clock, patience, pages, pace or Pace(), prune=prune
-            )
+            pace = pace or Pace()
+            behind = following(objects, keys, limits, clock, patience, pages, pace, prune=prune)
             leaving.push_async_callback(behind.close)
-            cache = DocumentCache(cache_bytes)
-            told = (behind.committed, behind.describe)
-            shared = Shared(objects, keys, cache, heads, os.urandom, *told, timer=patience.timer)
+            told = (behind.committed, behind.describe, patience.timer, observer)
+            shared = Shared(objects, keys, DocumentCache(cache_bytes), heads, os.urandom, *told)
             yield cls(
                 shared, behind, opened,
                 actor=actor, limits=limits, clock=clock, patience=patience,
@@ -203,7 +205,7 @@ class Store:
         status: WorkspaceStatus | str | None = None,
         limit: int = 50,
         cursor: str | None = None,
-        visible: Callable[[str], bool] | None = None,
+        visible: Visible = None,
     ) -> Page[WorkspaceInfo]:
         """Workspaces whose name starts with `prefix`, in the order of their keys. With the status
         `due` those that somebody should take up now: `WorkspaceInfo.due` says why. `visible` says
@@ -219,11 +221,7 @@ class Store:
         )
 
     async def recent(
-        self,
-        *,
-        limit: int = 50,
-        cursor: str | None = None,
-        visible: Callable[[str], bool] | None = None,
+        self, *, limit: int = 50, cursor: str | None = None, visible: Visible = None
     ) -> Page[WorkspaceInfo]:
         """Workspaces by their last change, the latest first. The order follows changes of other
         processes within a minute or so; each line is as exact as in `workspaces`. Of more than a
@@ -235,22 +233,19 @@ class Store:
         return await self._directory.recent_names()
 
     def watch(
-        self,
-        interval: timedelta = timedelta(seconds=5),
-        *,
-        visible: Callable[[str], bool] | None = None,
+        self, interval: timedelta = timedelta(seconds=5), *, visible: Visible = None
     ) -> Watch:
         """Tells what changes: `async with store.watch() as watch`, see `Watch.add`. Changes by
         other processes are looked for once an `interval`, by one request for each workspace. Of
         names that are not `visible` nothing is told."""
+        from safepoint.watching import Watch, Watching  # as below
+
+        if self._watching is None:
+            self._watching = Watching(self._shared, self._logs, self._following)
         return Watch(self._watching, interval, visible)
 
     async def inbox(
-        self,
-        *,
-        limit: int = 50,
-        cursor: str | None = None,
-        visible: Callable[[str], bool] | None = None,
+        self, *, limit: int = 50, cursor: str | None = None, visible: Visible = None
     ) -> Page[Approval]:
         """The questions that are open, of all workspaces in the order of their keys, without
         their subjects. What `workspaces` says of its exactness and `visible` holds here too."""
@@ -262,15 +257,36 @@ class Store:
             visible=visible,
         )
 
+    async def open_approvals(self) -> int | None:
+        """How many questions are open, as the page of the store counts them: in the workspaces that
+        changed last, read from one object, which follows commits by some seconds. None where no
+        pages are written."""
+        return await self._following.open_approvals()
+
+    def figures(self) -> Figures:
+        """What this open store comes to, in this process and at this moment. Reads nothing."""
+        shared, place = self._shared, self.objects
+        behind, lag, given_up = self._following.outstanding()
+        return Figures(
+            cache_hits=shared.cache.hits,
+            cache_misses=shared.cache.misses,
+            cache_bytes=shared.cache.bytes,
+            cache_limit=shared.cache.max_bytes,
+            behind=behind,
+            lag=lag,
+            given_up=given_up,
+            repeats=place.repeats if isinstance(place, CountsRepeats) else 0,
+        )
+
     def names(self) -> AsyncIterator[str]:
         """The names of all workspaces, in the order of their keys."""
         return self._directory.names()
 
     async def closest_names(
-        self, name: str, limit: int = 3, *, visible: Callable[[str], bool] | None = None
+        self, name: str, limit: int = 3, *, visible: Visible = None
     ) -> tuple[str, ...]:
         """The existing names most like `name`, best first; of those that are `visible`."""
-        return await self._directory.closest(name, limit, visible or _any_name)
+        return await self._directory.closest(name, limit, visible)
 
     async def delete(self, name: str) -> Deleted:
         """Delete the workspace for good: nobody can read it any more, here or in a copy that was
@@ -376,7 +392,3 @@ class Store:
         )
         await change_slots(self.objects, keys, lambda slots: [*slots, slot])
         return slots_of({"slots": [slot]})[0]
-
-
-def _any_name(name: str) -> bool:
-    return True

@@ -193,10 +193,10 @@ def _mark(document: Document, watched: Watched) -> object:
 
 @dataclass(slots=True)
 class _Seen:
-    """The newest version known of a workspace, and when it was last looked at."""
+    """The newest version known of a workspace, and when it was last looked at with success."""
 
     version: int = 0
-    looked: float = 0.0
+    looked: float = -VIEW_SECONDS
 
 
 class Watching:
@@ -247,6 +247,7 @@ class Watching:
     async def read(self, name: str) -> None:
         """Tell all watches how it is now. What cannot be read now is looked at again later: nobody
         waits for an answer here."""
+        now = self.timer()
         with suppress(SafepointError):
             if name:
                 head = await self._logs.open(name).log.durable_head()
@@ -256,6 +257,8 @@ class Watching:
                 self._folders = frozenset(found)
                 for watch in self._watches:
                     watch.told_names(self._folders)
+            if name in self._seen:
+                self._seen[name].looked = now
 
     async def _look(self, name: str) -> None:
         """One request, unless there is something new: is there a version after the newest known?
@@ -263,10 +266,10 @@ class Watching:
         seen, now = self._seen.get(name), self.timer()
         if seen is None:
             return
-        looked, seen.looked = seen.looked, now
-        if name and now - looked <= VIEW_SECONDS:
+        if name and now - seen.looked < VIEW_SECONDS:
             with suppress(SafepointError):
                 if await self._shared.objects.get(log_key(name, seen.version + 1)) is None:
+                    seen.looked = now
                     return
         await self.read(name)
 

@@ -156,3 +156,39 @@ async def test_closing_gives_up_what_takes_too_long(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.DEBUG, "safepoint"):
         await behind.close()
     assert "too long" in caplog.text
+
+
+async def test_what_is_outstanding_counts_from_its_first_note_until_it_is_done() -> None:
+    ticker, writer = Ticker(), Writer()
+    behind = Behind(ticker.pace())
+    assert behind.outstanding() == (0, 0.0)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await go_on.wait()
+        raise Unavailable("no")
+
+    behind.note("page", slow)
+    await ticker.pass_(5)
+    await begun.wait()
+    assert behind.outstanding() == (1, 5.0)
+    behind.note("page", writer.write)  # its write fails: what it stood for is as old as before
+    go_on.set()
+    await ticker.pass_(5)
+    await writer.until(1)
+    await behind.close()
+    assert (behind.outstanding(), behind.given_up) == ((0, 0.0), 0)
+
+
+async def test_what_failed_for_good_is_counted() -> None:
+    ticker, writer = Ticker(), Writer()
+    writer.errors = [Unavailable("no") for _ in range(3)]
+    behind = Behind(ticker.pace())
+    behind.note("page", writer.write)
+    for run, seconds in enumerate((5, 10, 20), start=1):
+        assert behind.outstanding()[0] == 1
+        await ticker.pass_(seconds)
+        await writer.until(run)
+    await behind.close()
+    assert (behind.outstanding(), behind.given_up) == ((0, 0.0), 1)

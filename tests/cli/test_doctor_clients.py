@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from safepoint_server.cli.parser import COMMANDS
 from safepoint_server.setup.entry import launch_command
 
 Cli = Callable[..., Any]
@@ -111,13 +112,16 @@ def test_a_passphrase_comes_from_the_environment_or_the_server_is_not_tried(
 def test_a_program_that_a_checkout_names_is_never_run(cli: Cli, place: Any, home: Path) -> None:
     program, trace = bait(home)
     cursor(home / "project", command=program, args=["serve", "--store", place.url])
-    hooks = {"stop": [{"command": f"{program} hook stop --client cursor --store {place.url}"}]}
-    hooks["sessionStart"] = [{"command": f"{program} hook session-start --client cursor"}]
+    hooks = {
+        event: [{"command": f"{program} hook session-start --client cursor"}]
+        for event in ("sessionStart", "preCompact", "stop", "sessionEnd")
+    }
     path = home / "project" / ".cursor" / "hooks.json"
     path.write_text(json.dumps({"version": 1, "hooks": hooks}))
     found = checks(cli("doctor", *place.options, "--json"))
     assert found["Cursor (project)"]["status"] == "warning"
     assert "not started" in found["Cursor (project)"]["detail"]
+    assert "not run" in found["Cursor (project) hooks"]["detail"]
     assert not trace.exists()
 
 
@@ -151,11 +155,65 @@ def test_a_file_that_cannot_be_read_fails_and_is_named(cli: Cli, place: Any, hom
     assert checks(ran)["Cursor"]["detail"].startswith(f"{path}: line 1, column 2")
 
 
-def test_a_server_elsewhere_is_named(cli: Cli, place: Any, home: Path) -> None:
-    cli("setup", "--http", "http://127.0.0.1:9/mcp", "--client", "cursor")
-    found = checks(cli("doctor", *place.options, "--json"))
-    assert "with http://127.0.0.1:9/mcp" in found["Cursor"]["detail"]
+@pytest.fixture
+def served(place: Any) -> Iterator[str]:
+    """The address of a server over HTTP on the store."""
+    command = [*launch_command(), "serve", *place.options, "--transport", "http", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--log-format", "json"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            yield json.loads(process.stderr.readline())["address"]
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_a_server_over_http_is_asked_for_its_tools(
+    cli: Cli, empty: Any, home: Path, served: str
+) -> None:
+    for client in ("cursor", "codex"):
+        cli("setup", "--http", served, "--client", client)
+    found = checks(cli("doctor", *empty.options, "--json"))
+    for title in ("Cursor", "Codex"):
+        assert found[title]["status"] == "ok"
+        assert f"with {served}; it answers, with 11 tools" in found[title]["detail"]
     assert "Cursor hooks" not in found
+
+
+def test_a_server_over_http_that_is_not_there_fails(cli: Cli, empty: Any, home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/mcp"
+    cli("setup", "--http", url, "--client", "cursor")
+    ran = cli("doctor", *empty.options, "--json")
+    assert (ran.code, checks(ran)["Cursor"]["status"]) == (1, "failed")
+    assert f"with {url}; it does not answer" in checks(ran)["Cursor"]["detail"]
+
+
+def test_a_token_goes_only_where_the_files_of_the_user_send_it(
+    cli: Cli, empty: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = ("claude-code", "codex", "cursor", "gemini-cli", "vscode")
+    for client in clients:
+        cli("setup", "--http", "https://agents.example.com/mcp", "--client", client)
+    found = checks(cli("doctor", *empty.options, "--json"))
+    for title in ("Claude Code", "Codex", "Cursor", "Gemini CLI"):
+        assert "not tried: set SAFEPOINT_TOKEN to try it" in found[title]["detail"]
+    assert "not tried" in found["VS Code"]["detail"]
+
+    monkeypatch.setenv("SAFEPOINT_TOKEN", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+        for client in clients:
+            cli("setup", "--remove", "--client", client)
+        args = ["--token-variable", "SAFEPOINT_TOKEN", "--scope", "project", "--client", "cursor"]
+        cli("setup", "--http", url, *args)
+        found = checks(cli("doctor", *empty.options, "--json"))
+        assert found["Cursor (project)"]["detail"].endswith("; not tried")
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 def test_hooks_that_are_missing_or_broken_are_told_of(cli: Cli, empty: Any, home: Path) -> None:
@@ -171,7 +229,6 @@ def test_hooks_that_are_missing_or_broken_are_told_of(cli: Cli, empty: Any, home
     assert "sessionStart does not run" in found["detail"]
 
 
-@pytest.mark.skipif("hook" not in COMMANDS, reason="there is no `safepoint hook` here")
 def test_hooks_that_run_are_proved_to_run(
     cli: Cli, empty: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

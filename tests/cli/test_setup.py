@@ -227,6 +227,30 @@ def test_no_secret_is_written_or_shown(
     assert [one["id"] for one in code["inputs"]] == ["github-token", "safepoint-passphrase"]
 
 
+def test_a_secret_that_stands_beside_what_is_changed_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "mcp.json"
+    text = '{\n  "key": "ghp_0123456789abcdefghijklmnopqrstuvwxyz",\n  "apiKey": "my own"\n}'
+    path.write_text(text)
+
+    def change(text: str) -> JsonText:
+        return JsonText(text).set(["env"], {"SAFEPOINT_PASSPHRASE": "${SAFEPOINT_PASSPHRASE}"})
+
+    outcome = run_edit(Edit("cursor", "server", path, None, change), dry_run=True)
+    assert '"key": "…"' in outcome.diff
+    assert '"apiKey": "…"' in outcome.diff
+    assert '"SAFEPOINT_PASSPHRASE": "${SAFEPOINT_PASSPHRASE}"' in outcome.diff
+
+
+def test_a_file_that_was_there_is_not_deleted(cli: Cli, empty: Any, home: Path) -> None:
+    path = home / ".cursor" / "mcp.json"
+    path.parent.mkdir()
+    path.write_text('{"mine": 1}')
+    cli("setup", *empty.options, "--no-hooks")
+    path.write_text(path.read_text().replace('"mine": 1,', ""))
+    cli("setup", "--remove")
+    assert path.read_text().strip() == "{}"
+
+
 def test_a_key_of_kms_is_no_secret(
     cli: Cli, home: Path, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,14 @@ def test_it_drops_what_was_not_used_for_longest() -> None:
     assert [cache.get(ONE, version) for version in (1, 2, 3)] == [b"aaaa", None, b"cccc"]
 
 
+def test_hits_and_misses_are_counted() -> None:
+    cache = DocumentCache(10)
+    cache.put(ONE, 1, b"a")
+    for version in (1, 2, 1):
+        cache.get(ONE, version)
+    assert (cache.hits, cache.misses) == (2, 1)
+
+
 def test_workspaces_do_not_share_versions() -> None:
     cache = DocumentCache(10)
     cache.put(ONE, 1, b"a")

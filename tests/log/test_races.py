@@ -25,9 +25,9 @@ from safepoint.crypto import manifest
 from safepoint.crypto.keyring import Passphrase
 from safepoint.format.keys import keys_key, log_folder, log_key, manifest_key
 from safepoint.objects._durable import OsCalls
+from safepoint.objects._wrapper import Operation, Wrapper
 from safepoint.objects.local import LocalObjects
 from safepoint.objects.memory import MemoryObjects
-from safepoint.testing._wrapper import Operation, Wrapper
 from safepoint.testing.faults import CountingObjects, GatedObjects
 
 pytestmark = pytest.mark.anyio

@@ -79,6 +79,7 @@ async def test_what_is_refused_for_now_is_sent_again_unchanged(
     proxy.error, proxy.schedule = error, {0: Trouble.ERROR_BEFORE, 1: Trouble.ERROR_BEFORE}
     assert await objects.put("k", OURS, if_absent=True) is True
     assert len(proxy.requests) == 3
+    assert objects.repeats == 2
     assert len({(request.path, request.body) for request in proxy.requests}) == 1
     assert all(request.headers["If-None-Match"] == "*" for request in proxy.requests)
     assert await direct.get("k") == OURS

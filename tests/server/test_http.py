@@ -87,6 +87,12 @@ async def test_names_that_are_not_this_machines_are_refused(tmp_path: Path) -> N
             assert reply.status_code in (403, 421), (name, reply.text)
 
 
+async def test_no_stream_is_held_open_for_clients_that_ask_nothing(tmp_path: Path) -> None:
+    async with http_server(tmp_path) as (url, _), httpx.AsyncClient() as client:
+        reply = await client.get(url, headers={"Accept": "text/event-stream"})
+        assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
+
+
 async def test_it_does_not_listen_for_others_without_authentication(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "safepoint_server", "serve", "--store", str(tmp_path / "store")),

@@ -7,9 +7,14 @@ import logging
 import re
 
 import pytest
+from mcp import Client
+from mcp.server.mcpserver import Context
 
 from safepoint import Store
+from safepoint_server.access import Access, OneStore
+from safepoint_server.app import create_server
 from safepoint_server.logs import JsonFormatter, TextFormatter
+from safepoint_server.settings import Settings
 from safepoint_server.tools import load
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +101,27 @@ async def test_json_lines_name_workspace_version_size_time_and_caller(raw_server
         ("complete", "ok", "raw 1"),
     ]
     assert {line["level"] for line in calls[5:] if line["outcome"] != "ok"} == {"warning"}
+
+
+async def test_a_line_tells_one_call_from_all_others_and_whose_credentials_it_came_with(
+    caplog,
+) -> None:
+    class Named(OneStore):
+        async def admit(self, context: Context) -> Access:
+            return Access(self.store, principal="alice")
+
+    async with Store.open("memory://") as store:
+        server = create_server(Named(store), store, Settings.load({}), transport="http")
+        with caplog.at_level(logging.INFO, "safepoint_server"):
+            for _ in range(2):  # two clients count their requests alike
+                async with Client(server) as client:
+                    await client.call_tool("list_workspaces", {})
+    one, other = [record.safepoint for record in caplog.records if record.msg == "list_workspaces"]
+    assert (one["principal"], one["transport"], one["outcome"]) == ("alice", "http", "ok")
+    assert one["request"] == other["request"]
+    assert re.fullmatch(r"[0-9a-f]{16}", one["call"])
+    assert one["call"] != other["call"]
+    assert "trace" not in one
 
 
 async def test_a_level_of_error_is_quiet(raw_server, tmp_path) -> None:

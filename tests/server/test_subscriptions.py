@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -222,23 +222,22 @@ async def test_over_http_clients_listen_until_the_server_stops(
 ) -> None:
     """The earlier era is not promised there what cannot be told."""
     monkeypatch.setenv("SAFEPOINT_WATCH_SECONDS", "1")
-    async with http_server(tmp_path) as (url, stop):
-        async with Client(url, mode="legacy") as early:
-            assert early.server_capabilities.resources.subscribe is False
-            with (
-                warnings.catch_warnings(action="ignore", category=MCPDeprecationWarning),
-                pytest.raises(MCPError),
-            ):
-                await early.subscribe_resource(f"{ROOT}/w")
-        async with (
-            Client(url) as client,
-            Store.open(tmp_path / "store") as store,
-            client.listen(resource_subscriptions=[f"{ROOT}/w"]) as stream,
-        ):
+    async with AsyncExitStack() as staying:
+        async with http_server(tmp_path) as (url, _):
+            async with Client(url, mode="legacy") as early:
+                assert early.server_capabilities.resources.subscribe is False
+                with (
+                    warnings.catch_warnings(action="ignore", category=MCPDeprecationWarning),
+                    pytest.raises(MCPError),
+                ):
+                    await early.subscribe_resource(f"{ROOT}/w")
+            client = await staying.enter_async_context(Client(url))
+            store = await staying.enter_async_context(Store.open(tmp_path / "store"))
+            listening = client.listen(resource_subscriptions=[f"{ROOT}/w"])
+            stream = await staying.enter_async_context(listening)
             await Agent(client).call("save_checkpoint", workspace="w", state=1)
             assert await asyncio.wait_for(anext(stream), HANG) == ResourceUpdated(f"{ROOT}/w")
             await store.workspace("w").save(2)
             assert await asyncio.wait_for(anext(stream), HANG) == ResourceUpdated(f"{ROOT}/w")
-            stop()
-            with pytest.raises(StopAsyncIteration):
-                await asyncio.wait_for(anext(stream), HANG)
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(stream), HANG)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.clients.node import modules
 
 from safepoint_server.setup.entry import launch_command
 
 __all__ = ["ClaudeCode"]
 
-MODULES = Path(__file__).parents[2] / ".venv" / "claude-code" / "node_modules"
 QUIET = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
 
@@ -29,11 +27,7 @@ class ClaudeCode:
     @classmethod
     def make(cls, folder: Path) -> ClaudeCode:
         """Skips the test where there is no npm to install it with."""
-        if not (MODULES.parent / ".ready").exists():
-            if shutil.which("npm") is None:
-                pytest.skip("npm is missing, which installs Claude Code")
-            pytest.fail("Claude Code is missing: make .venv/claude-code/.ready")
-        (program,) = MODULES.glob("@anthropic-ai/claude-code-*/claude*")
+        (program,) = modules().glob("@anthropic-ai/claude-code-*/claude*")
         made = cls(program, folder / "home", folder / "project")
         made.home.mkdir()
         made.project.mkdir()

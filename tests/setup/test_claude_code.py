@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from tests.setup.claude_code import ClaudeCode
 
-from safepoint_server.cli.parser import COMMANDS
-
 
 @pytest.fixture
 def person(tmp_path: Path) -> ClaudeCode:
@@ -33,7 +31,6 @@ def test_it_starts_the_server_after_setup_and_no_longer_after_removal(person: Cl
     assert {key: after[key] for key in before} == before
 
 
-@pytest.mark.skipif("hook" not in COMMANDS, reason="there is no `safepoint hook` here")
 def test_the_hooks_are_run_by_it_and_go_well(person: ClaudeCode) -> None:
     person.safepoint("setup", "--client", "claude-code")
     settings = person.home / ".claude" / "settings.json"

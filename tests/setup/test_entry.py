@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from safepoint_server.setup.clients import CLIENTS, client_of
-from safepoint_server.setup.entry import Local, Remote, inputs_of, is_ours, merged_entry
+from safepoint_server.setup.entry import Local, Remote, inputs_of, is_ours, is_passing, merged_entry
 from safepoint_server.setup.errors import NotEditable
 
 LOCAL = Local(("/opt/bin/safepoint",), "/data/store", key_file=Path("/keys/one"))
@@ -116,6 +117,20 @@ def test_a_local_server_becomes_a_remote_one_without_remains() -> None:
     assert merged_entry(client, REMOTE, local) == merged_entry(client, REMOTE, None)
     remote = merged_entry(client, REMOTE, None)
     assert merged_entry(client, LOCAL, remote) == merged_entry(client, LOCAL, None)
+
+
+@pytest.mark.parametrize(
+    ("command", "passing"),
+    [
+        ("/home/ann/.cache/uv/archive-v0/x1/bin/safepoint", True),
+        ("/Users/ann/Library/Caches/pipx/x1/bin/safepoint", True),
+        (f"{tempfile.gettempdir()}/venv/bin/safepoint", True),
+        ("/home/ann/.local/share/uv/tools/safepoint/bin/safepoint", False),
+        ("/opt/venv/bin/safepoint", False),
+    ],
+)
+def test_an_installation_for_once_is_told_from_one_to_stay(command: str, passing: bool) -> None:
+    assert is_passing(command) is passing
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 from tests.setup.samples import HOOKS, SERVERS
 
+from safepoint_server.hooks import clients as hooking
 from safepoint_server.setup.clients import CLIENTS, Client, client_of
 from safepoint_server.setup.entry import Local
 from safepoint_server.setup.hooks import hook_command, hooks_of, with_hooks, without_hooks
@@ -60,9 +62,15 @@ def test_hooks_of_an_earlier_place_are_brought_up_to_date(client: Client) -> Non
 def test_what_a_person_added_to_a_hook_stays() -> None:
     client = client_of("claude-code")
     text = put(client, "").text.replace('"timeout": 10', '"timeout": 10, "statusMessage": "saving"')
-    after = put(client, text, Local(("/new/safepoint",), "/new"))
+    text = text.replace(" --client", " --workspace 'my shop' --client")
+    moved = Local(("/new/safepoint",), "/new", key_file=Path("/key"))
+    after = put(client, text, moved)
     assert after.text.count('"statusMessage": "saving"') == 4
-    assert hooks_of(after) == commands(client, Local(("/new/safepoint",), "/new"))
+    assert hooks_of(after) == {
+        event: f"{command} --workspace 'my shop'"
+        for event, command in commands(client, moved).items()
+    }
+    assert put(client, after.text, moved).text == after.text
 
 
 def test_a_hook_that_is_there_twice_or_for_another_event_goes() -> None:
@@ -76,12 +84,23 @@ def test_a_hook_that_is_there_twice_or_for_another_event_goes() -> None:
     assert without_hooks(shared).text == HOOKS["claude-code"]
 
 
+def test_hooks_that_a_person_wrote_by_hand_are_known_again() -> None:
+    client = client_of("claude-code")
+    by_hand = JsonText("").append(
+        ["hooks", "Stop"], {"hooks": [{"type": "command", "command": "/bin/safepoint hook stop"}]}
+    )
+    assert hooks_of(by_hand) == {"Stop": "/bin/safepoint hook stop"}
+    assert put(client, by_hand.text).text.count(" hook stop") == 1
+    assert hooks_of(put(client, by_hand.text)) == commands(client)
+
+
 @pytest.mark.parametrize(
     "command",
     [
         "/opt/not-safepoint hook stop --client claude-code",
         "echo safepoint hooks are fun --client x",
         "safepoint ls",
+        "safepoint hook stopwatch",
         "my-safepoint hook stop --client x",
     ],
 )
@@ -90,6 +109,13 @@ def test_hooks_of_others_are_not_taken_for_ours(command: str) -> None:
     text = json.dumps(other)
     assert hooks_of(JsonText(text)) == {}
     assert without_hooks(JsonText(text)).text == text
+
+
+def test_what_is_installed_is_what_the_command_knows() -> None:
+    assert sorted(client.name for client in WITH_HOOKS) == sorted(hooking.CLIENTS)
+    for client in WITH_HOOKS:
+        assert client.hooks is not None
+        assert [ours for _, ours, _ in client.hooks.events] == list(hooking.EVENTS)
 
 
 @pytest.mark.parametrize("hooks", ["[]", "3", '{"Stop": 3}', '{"Stop": [3, {"hooks": 4}]}'])

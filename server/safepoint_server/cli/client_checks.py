@@ -13,13 +13,16 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from safepoint_server.cli.checks import Finding
 from safepoint_server.cli.place import folder_of
 from safepoint_server.setup.clients import Machine
 from safepoint_server.setup.entry import PASSPHRASE, launch_command
 from safepoint_server.setup.registered import Registered, Start, registered
+
+if TYPE_CHECKING:
+    from mcp.client import Transport
 
 __all__ = ["examine_clients"]
 
@@ -50,7 +53,7 @@ async def _server(
         return Finding(name, "ok", f"is here; not set up ({again.removeprefix('Run: ')})")
     start = one.start(environ)
     if start is None:
-        return Finding(name, "ok", f"registered in {one.path}, with {one.url}")
+        return await _remote(one, environ)
     told = f"registered in {one.path}, with the store {start.store or 'of its own environment'}"
     if one.scope == "project" and not _is_this_program(start):
         return Finding(name, "warning", f"{told}; it is another program: not started", again)
@@ -60,11 +63,26 @@ async def _server(
     if why_not:
         return Finding(name, "ok", f"{told}; not started: {why_not}")
     if start not in answers:
-        answers[start] = await _answer(start, environ)
+        answers[start] = await _started(start, environ)
     works, answer = answers[start]
     if works:
         return Finding(name, "ok", f"{told}; it answers, with {answer}")
     return Finding(name, "failed", f"{told}; it does not start: {answer}", again)
+
+
+async def _remote(one: Registered, environ: Mapping[str, str]) -> Finding:
+    """A token goes only where the user's own file sends it."""
+    name, url = _name(one), one.url or "nothing to start"
+    told = f"registered in {one.path}, with {url}"
+    token = environ.get(one.token or "")
+    if one.url is None or one.scope == "project":
+        return Finding(name, "warning" if one.url is None else "ok", f"{told}; not tried")
+    if one.has_token and token is None:
+        return Finding(name, "ok", f"{told}; not tried: set {one.token or 'its token'} to try it")
+    works, answer = await _reached(url, token)
+    if works:
+        return Finding(name, "ok", f"{told}; it answers, with {answer}")
+    return Finding(name, "failed", f"{told}; it does not answer: {answer}", "Is it running there?")
 
 
 def _name(one: Registered) -> str:
@@ -87,26 +105,46 @@ def _why_not_started(start: Start) -> str:
     return ""
 
 
-async def _answer(start: Start, environ: Mapping[str, str]) -> tuple[bool, str]:
-    """Start it as a client does, and ask for its tools: how many, or what went wrong."""
-    from mcp import Client, MCPError, StdioServerParameters  # late: it takes a second
+async def _started(start: Start, environ: Mapping[str, str]) -> tuple[bool, str]:
+    """Start it as a client does, and ask it."""
+    from mcp import StdioServerParameters  # late: it takes a second
     from mcp.client.stdio import stdio_client
 
     env = {key: value for key, value in environ.items() if not key.startswith("SAFEPOINT_")}
     command, *args = start.words
     parameters = StdioServerParameters(command=command, args=args, env=env | dict(start.env))
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                async with Client(stdio_client(parameters, errlog=log)) as client:
-                    tools = (await client.list_tools()).tools
-        except TimeoutError:
-            return False, f"no answer within {_START_SECONDS:.0f} s"
-        except (MCPError, OSError, ExceptionGroup) as error:
-            log.seek(0)
-            lines = [line for line in log.read().splitlines() if line.startswith("error:")]
-            return False, (lines or [str(error) or type(error).__name__])[-1]
-    return True, f"{len(tools)} tools"
+        works, answer = await _asked(stdio_client(parameters, errlog=log))
+        log.seek(0)
+        said = [line for line in log.read().splitlines() if line.startswith("error:")]
+    return works, answer if works or not said else said[-1]
+
+
+async def _reached(url: str, token: str | None) -> tuple[bool, str]:
+    """Ask a server over HTTP."""
+    from httpx2 import AsyncClient  # what the SDK takes
+    from mcp.client.streamable_http import streamable_http_client
+
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    async with AsyncClient(headers=headers, timeout=_START_SECONDS) as client:
+        return await _asked(streamable_http_client(url, http_client=client))
+
+
+async def _asked(transport: Transport) -> tuple[bool, str]:
+    """Ask for its tools: how many, or what went wrong."""
+    from httpx2 import HTTPError
+    from mcp import Client, MCPError
+
+    try:
+        async with asyncio.timeout(_START_SECONDS), Client(transport) as client:
+            return True, f"{len((await client.list_tools()).tools)} tools"
+    except TimeoutError:
+        return False, f"no answer within {_START_SECONDS:.0f} s"
+    except (MCPError, HTTPError, OSError, ExceptionGroup) as error:
+        reason: BaseException = error
+        while isinstance(reason, BaseExceptionGroup):
+            reason = reason.exceptions[0]
+        return False, str(reason) or type(reason).__name__
 
 
 async def _hooks(one: Registered, machine: Machine) -> Finding:

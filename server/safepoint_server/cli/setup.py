@@ -19,7 +19,7 @@ from safepoint_server.cli.plain import one_line, paragraph
 from safepoint_server.names import check_workspace_name
 from safepoint_server.setup.clients import CLIENTS, Client, Machine, client_of
 from safepoint_server.setup.edits import Outcome, binding_edit, client_edits, run_edit
-from safepoint_server.setup.entry import Local, Remote, launch_command
+from safepoint_server.setup.entry import Local, Remote, is_passing, launch_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -221,6 +221,11 @@ def _notes(
                 f"{client.title} passes no variable on. Start it where {secret} is set, or add a "
                 "key file (`safepoint keys add --new-key-file PATH`) and run setup with --key-file."
             )
+    if changed and isinstance(server, Local) and is_passing(server.command[0]):
+        yield (
+            f"This installation lies in a cache, {server.command[0]}, and may vanish from there. "
+            "Install it (`pipx install`, `uv tool install`) and run setup again."
+        )
     if changed and project is not None and isinstance(server, Local):
         yield "The files name paths of this machine: keep them out of what others check out."
 

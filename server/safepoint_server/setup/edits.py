@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from safepoint_server.credentials import VALUE
+from safepoint_server.hooks.binding import FILE_NAME
 from safepoint_server.setup.clients import Client, Machine
 from safepoint_server.setup.entry import (
     NAME,
@@ -25,9 +26,8 @@ from safepoint_server.setup.hooks import hook_command, with_hooks, without_hooks
 from safepoint_server.setup.jsonc import JsonText
 from safepoint_server.setup.toml import TomlText
 
-__all__ = ["BINDING", "Edit", "Outcome", "binding_edit", "client_edits", "run_edit", "snippet"]
+__all__ = ["Edit", "Outcome", "binding_edit", "client_edits", "run_edit", "snippet"]
 
-BINDING: Final = ".safepoint.json"
 _ATTEMPTS: Final = 3
 _MAX_LINE: Final = 240
 _SECRET_MEMBER: Final = re.compile(
@@ -126,7 +126,7 @@ def binding_edit(project: Path, workspace: str, *, remove: bool) -> Edit:
             return file.set(["workspace"], workspace)
         return file.remove(["workspace"]) if file.get(["workspace"]) == workspace else file
 
-    return Edit("", "workspace", project / BINDING, project, change, removes=remove)
+    return Edit("", "workspace", project / FILE_NAME, project, change, removes=remove)
 
 
 def _server_put(client: Client, server: Local | Remote | None, text: str) -> Text:

@@ -9,7 +9,8 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +25,11 @@ __all__ = [
     "Remote",
     "inputs_of",
     "is_ours",
+    "is_passing",
     "launch_command",
     "members_of",
     "merged_entry",
+    "other_options",
     "secret_of",
     "texts_of",
 ]
@@ -85,6 +88,15 @@ def launch_command() -> tuple[str, ...]:
     return (str(Path(sys.executable).absolute()), "-m", "safepoint_server")
 
 
+def is_passing(command: str) -> bool:
+    """Whether a program lies where files are cleared away, as those do that `uvx` or `pipx run`
+    made for once."""
+    path = Path(command).resolve()
+    if not {".cache", "Caches", "archive-v0"}.isdisjoint(path.parts):
+        return True
+    return path.is_relative_to(Path(tempfile.gettempdir()).resolve())
+
+
 def is_ours(entry: object) -> bool:
     """Whether an entry starts some installation of Safepoint, or names a server elsewhere."""
     if not isinstance(entry, Mapping):
@@ -123,7 +135,8 @@ def merged_entry(client: Client, server: Local | Remote, there: object) -> dict[
 def _start(entry: dict[str, Any], client: Client, server: Local, old: Mapping[str, Any]) -> None:
     command, *first = server.command
     entry["command"] = command
-    entry["args"] = [*first, "serve", *server.options, *_other_options(old)]
+    more = other_options(texts_of(old, "args"), ("serve",), ("--store", "--key-file"))
+    entry["args"] = [*first, "serve", *server.options, *more]
     env = {key: value for key, value in members_of(old, "env").items() if key not in _OPENING}
     if server.kms_key is not None:
         env[_KMS] = server.kms_key
@@ -181,16 +194,19 @@ def _slug(variable: str) -> str:
     return f"{NAME}-" + variable.lower().removeprefix(f"{NAME}_").replace("_", "-")
 
 
-def _other_options(old: Mapping[str, Any]) -> Iterator[str]:
-    """What somebody gave `serve` besides, such as --toolsets: all but the store and its key."""
-    words = iter(texts_of(old, "args"))
-    for word in words:
-        if word == "serve":
+def other_options(
+    words: Iterable[str], behind: Collection[str], ours: Collection[str]
+) -> Iterator[str]:
+    """What somebody gave a command besides, such as --toolsets: of the words behind one of
+    `behind`, all but the options `ours` and their values."""
+    rest = iter(words)
+    for word in rest:
+        if word in behind:
             break
-    for word in words:
-        if word in ("--store", "--key-file"):
-            next(words, None)
-        elif not word.startswith(("--store=", "--key-file=")):
+    for word in rest:
+        if word in ours:
+            next(rest, None)
+        elif word.partition("=")[0] not in ours:
             yield word
 
 

@@ -16,6 +16,7 @@ from safepoint_server.setup.errors import ChangedMeanwhile, NotEditable
 __all__ = ["ConfigFile"]
 
 _MAX_BYTES: Final = 64 << 20
+_BINARY: Final = getattr(os, "O_BINARY", 0)
 _AGAIN: Final = "Run `safepoint setup` again."
 _BACKUP: Final = ".safepoint-{}.bak"
 
@@ -83,7 +84,7 @@ class ConfigFile:
                 self._put(data)
                 return None
             kept = self._backup(len(self.backups) + 1)
-            descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
             with _gone_on_failure(kept):
                 self._write(descriptor, kept, self.data)
                 self._put(data)
@@ -138,7 +139,7 @@ def _gone_on_failure(path: Path) -> Iterator[None]:
 
 def _read(path: Path) -> bytes | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "rb") as file:

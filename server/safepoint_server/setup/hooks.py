@@ -7,15 +7,16 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from safepoint_server.hooks.clients import EVENTS
 from safepoint_server.setup.clients import Client, Hooks
-from safepoint_server.setup.entry import Local
+from safepoint_server.setup.entry import Local, other_options
 from safepoint_server.setup.jsonc import JsonText, Place
 
 __all__ = ["hook_command", "hooks_of", "with_hooks", "without_hooks"]
 
 _FLAT_VERSION: Final = 1
 _OURS: Final = re.compile(
-    r"""(?:^|[\\/\s"'])safepoint(?:_server|\.exe)?["']?\s+hook\s+(?P<event>[a-z-]+)\s+--client\s"""
+    rf"""(?:^|[\\/\s"'])safepoint(?:_server|\.exe)?["']?\s+hook\s+(?:{"|".join(EVENTS)})(?:\s|$)"""
 )
 
 
@@ -59,13 +60,26 @@ def with_hooks(file: JsonText, hooks: Hooks, commands: Mapping[str, str]) -> Jso
             surplus.append(place)
         else:
             seen.add(event)
-            file = file.put(place, {**hook, **wanted[event]})
+            command = commands[event] + _more(hook["command"])
+            file = file.put(place, {**hook, **wanted[event], "command": command})
     for place in reversed(surplus):
         file = _without(file, place)
     for event, hook in wanted.items():
         if event not in seen:
             file = file.append(["hooks", event], hook if hooks.flat else {"hooks": [hook]})
     return file
+
+
+def _more(command: str) -> str:
+    """What a person added to a command of ours, such as --workspace, to be added to the next."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return ""
+    return "".join(
+        f" {shlex.quote(word)}"
+        for word in other_options(words, EVENTS, ("--client", "--store", "--key-file"))
+    )
 
 
 def without_hooks(file: JsonText) -> JsonText:

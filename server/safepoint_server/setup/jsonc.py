@@ -4,67 +4,16 @@ for byte as it was. Pure text to text."""
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, NoReturn
+from collections.abc import Sequence
+from typing import Any
 
 from safepoint_server.setup.errors import NotEditable
+from safepoint_server.setup.jsonread import SPACE, Node, Part, read
 
 __all__ = ["JsonText", "Place"]
 
 Place = Sequence[str | int]
 """Keys and indexes from the root."""
-
-_TOKEN: Final = re.compile(
-    r"""
-    [ \t\r\n\ufeff]*
-    (?: (?P<comment> //[^\r\n]* | /\*.*?\*/ )
-      | (?P<string>  "(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*" )
-      | (?P<mark>    [{}\[\],:] )
-      | (?P<plain>   [^\s{}\[\],:"/]+ )
-      | (?P<end>     \Z ) )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_MAX_DEPTH: Final = 200
-_SPACE: Final = " \t\r\n"
-_BLANK: Final = _SPACE + "\ufeff"
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
-
-
-class _Node(NamedTuple):
-    """A value and where it stands; `parts` are what an object or array holds."""
-
-    start: int
-    end: int
-    value: Any
-    parts: tuple[_Part, ...] = ()
-    tail: int = 0
-    """Behind the last thing before the closing bracket that is not white space."""
-
-
-class _Part(NamedTuple):
-    """A member of an object, or an item of an array (whose key is its place)."""
-
-    key: str | int
-    start: int
-    node: _Node
-    comma: int | None
-    """Where the comma behind it stands."""
-    below_comment: bool
-    """Whether a comment that ends with its line stands right before it."""
-
-
-class _Token(NamedTuple):
-    kind: str
-    start: int
-    end: int
 
 
 class JsonText:
@@ -76,12 +25,13 @@ class JsonText:
     """
 
     def __init__(self, text: str) -> None:
-        tokens = list(_tokens(text))
-        if not any(token.kind != "comment" for token in tokens):
+        root = read(text)
+        if root is None:
             text += "{}\n" if text.endswith("\n") or not text else "\n{}\n"
-            tokens = list(_tokens(text))
+            root = read(text)
+            assert root is not None  # noqa: S101 - there are braces now
         self.text = text
-        self._root = _Parser(text, tokens).document()
+        self._root = root
 
     @property
     def value(self) -> Any:
@@ -146,7 +96,7 @@ class JsonText:
         part = self._find(place)[1]
         return part is not None and self.text[part.node.start : part.node.end] in ("{}", "[]")
 
-    def _find(self, place: Place) -> tuple[_Node, _Part | None, list[str | int]]:
+    def _find(self, place: Place) -> tuple[Node, Part | None, list[str | int]]:
         """The innermost holder on the way, the last part that is there, and what is missing."""
         holder, part = self._root, None
         for depth, key in enumerate(place):
@@ -159,7 +109,7 @@ class JsonText:
             holder, part = inside, found[0]
         return holder, part, []
 
-    def _insert(self, holder: _Node, key: str | None, value: Any) -> JsonText:
+    def _insert(self, holder: Node, key: str | None, value: Any) -> JsonText:
         flat = self._is_flat(holder)
         indent = self._indent_inside(holder)
         shown = self._dump(value, indent, flat=flat)
@@ -181,14 +131,14 @@ class JsonText:
             [(last.node.end, last.node.end, ","), (holder.tail, holder.tail, between + shown)]
         )
 
-    def _cuts(self, holder: _Node, at: int) -> list[tuple[int, int, str]]:
+    def _cuts(self, holder: Node, at: int) -> list[tuple[int, int, str]]:
         """What to cut so that one part is gone, with one comma and the white space on one side."""
         part, text = holder.parts[at], self.text
         start, end = part.start, part.node.end
-        before = len(text[:start].rstrip(_SPACE))
+        before = len(text[:start].rstrip(SPACE))
         if len(holder.parts) == 1:
             inner = text[holder.start + 1 : start] + text[end : holder.end - 1]
-            if not inner.strip(_SPACE + ","):
+            if not inner.strip(SPACE + ","):
                 return [(holder.start + 1, holder.end - 1, "")]
         comma = part.comma
         if comma is None:
@@ -198,12 +148,12 @@ class JsonText:
             return [*cuts, (self._from(part, before, behind), end, "")]
         if at + 1 < len(holder.parts):
             follows = holder.parts[at + 1].start
-            if not text[comma + 1 : follows].strip(_SPACE):
+            if not text[comma + 1 : follows].strip(SPACE):
                 return [(start, end, ""), (comma, follows, "")]
         behind = text[end:comma] + text[comma + 1 :]
         return [(self._from(part, before, behind), end, ""), (comma, comma + 1, "")]
 
-    def _from(self, part: _Part, before: int, behind: str) -> int:
+    def _from(self, part: Part, before: int, behind: str) -> int:
         """Where to begin to cut: a comment that ends with its line must not go on over `behind`."""
         ends_its_line = behind.lstrip(" \t\r").startswith("\n")
         return before if ends_its_line or not part.below_comment else part.start
@@ -221,13 +171,13 @@ class JsonText:
         shown = json.dumps(value, ensure_ascii=False, indent=self._unit)
         return shown.replace("\n", self._newline + indent)
 
-    def _is_flat(self, node: _Node) -> bool:
+    def _is_flat(self, node: Node) -> bool:
         """Whether it is written on one line, and so is what it is in."""
         if "\n" in self.text[node.start : node.end]:
             return False
         return bool(node.parts) or ("\n" not in self.text.strip() and bool(self._root.parts))
 
-    def _indent_inside(self, holder: _Node) -> str:
+    def _indent_inside(self, holder: Node) -> str:
         for part in holder.parts:
             if self._begins_its_line(part.start):
                 return self._line_indent(part.start)
@@ -235,7 +185,7 @@ class JsonText:
 
     def _begins_its_line(self, at: int) -> bool:
         line = self.text.rfind("\n", 0, at) + 1
-        return not self.text[line:at].strip(_SPACE) and line > 0
+        return not self.text[line:at].strip(SPACE) and line > 0
 
     def _line_indent(self, at: int) -> str:
         line = self.text[self.text.rfind("\n", 0, at) + 1 : at]
@@ -259,120 +209,6 @@ class JsonText:
     @property
     def _colon(self) -> str:
         return ":" if self._compact and "\n" not in self.text.strip() else ": "
-
-
-class _Parser:
-    """One pass over the tokens."""
-
-    def __init__(self, text: str, tokens: list[_Token]) -> None:
-        self._text = text
-        self._tokens = tokens
-        self._at = 0
-
-    def document(self) -> _Node:
-        self._skip_comments()
-        root = self._node(0)
-        self._skip_comments()
-        if self._at < len(self._tokens):
-            _fail(self._text, self._tokens[self._at].start, "something stands behind the end")
-        return root
-
-    def _node(self, depth: int) -> _Node:
-        token = self._take("a value")
-        word = self._text[token.start : token.end]
-        if token.kind == "mark" and word in "{[":
-            if depth >= _MAX_DEPTH:
-                _fail(self._text, token.start, f"it is nested deeper than {_MAX_DEPTH}")
-            return self._holder(token, "}" if word == "{" else "]", depth)
-        if token.kind == "mark":
-            _fail(self._text, token.start, f"{word!r} stands where a value belongs")
-        return _Node(token.start, token.end, self._scalar(token, word))
-
-    def _scalar(self, token: _Token, word: str) -> Any:
-        try:
-            return _DECODER.decode(word)
-        except (ValueError, RecursionError):
-            _fail(self._text, token.start, f"{word[:40]!r} is not JSON")
-
-    def _holder(self, opening: _Token, closing: str, depth: int) -> _Node:
-        parts: list[_Part] = []
-        while True:
-            tail, below = self._skip_comments()
-            mark = self._mark()
-            if mark is not None and self._text[mark.start] == closing:
-                break
-            if parts and parts[-1].comma is None:
-                at = self._tokens[self._at].start if self._at < len(self._tokens) else None
-                _fail(self._text, at, f"a comma or {closing!r} is missing")
-            parts.append(self._part(closing, len(parts), depth, below=below))
-        self._at += 1
-        value: Any = [part.node.value for part in parts]
-        if closing == "}":
-            value = {part.key: part.node.value for part in parts}
-        return _Node(opening.start, mark.end, value, tuple(parts), max(tail, opening.end))
-
-    def _part(self, closing: str, index: int, depth: int, *, below: bool) -> _Part:
-        start = self._tokens[self._at].start if self._at < len(self._tokens) else 0
-        key: str | int = index
-        if closing == "}":
-            token = self._take("a key")
-            if token.kind != "string":
-                _fail(self._text, token.start, "a key in double quotes is missing")
-            key = self._scalar(token, self._text[token.start : token.end])
-            self._skip_comments()
-            colon = self._take("a colon")
-            if self._text[colon.start : colon.end] != ":":
-                _fail(self._text, colon.start, "a colon is missing")
-            self._skip_comments()
-        node = self._node(depth + 1)
-        self._skip_comments()
-        mark = self._mark()
-        comma = None
-        if mark is not None and self._text[mark.start] == ",":
-            comma = mark.start
-            self._at += 1
-        return _Part(key, start, node, comma, below)
-
-    def _mark(self) -> _Token | None:
-        """The bracket, comma or colon that comes next, if one does."""
-        if self._at < len(self._tokens) and self._tokens[self._at].kind == "mark":
-            return self._tokens[self._at]
-        return None
-
-    def _take(self, what: str) -> _Token:
-        if self._at >= len(self._tokens):
-            _fail(self._text, None, f"{what} is missing")
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _skip_comments(self) -> tuple[int, bool]:
-        """Where the last thing ends, and whether that is a comment which ends with its line."""
-        while self._at < len(self._tokens) and self._tokens[self._at].kind == "comment":
-            self._at += 1
-        if not self._at:
-            return 0, False
-        last = self._tokens[self._at - 1]
-        return last.end, self._text.startswith("//", last.start) and last.kind == "comment"
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    at = 0
-    while True:
-        match = _TOKEN.match(text, at)
-        if match is None:
-            _fail(text, len(text) - len(text[at:].lstrip(_BLANK)), "this is not JSON")
-        kind = str(match.lastgroup)
-        if kind == "end":
-            return
-        start, at = match.span(kind)
-        yield _Token(kind, start, at)
-
-
-def _fail(text: str, at: int | None, why: str) -> NoReturn:
-    at = len(text) if at is None else at
-    line = text.count("\n", 0, at) + 1
-    column = at - text.rfind("\n", 0, at)
-    raise NotEditable(f"line {line}, column {column}: {why}")
 
 
 def _same(one: Any, other: Any) -> bool:

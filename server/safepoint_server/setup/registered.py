@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,22 @@ class Registered:
         entry = self.entry or {}
         found = (entry.get(key) for key in ("url", "serverUrl", "httpUrl"))
         return next((value for value in found if isinstance(value, str)), None)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a server over HTTP is sent one."""
+        entry = self.entry or {}
+        return "bearer_token_env_var" in entry or "Authorization" in members_of(entry, "headers")
+
+    @property
+    def token(self) -> str | None:
+        """The variable that holds it, where the file tells."""
+        entry = self.entry or {}
+        named = entry.get("bearer_token_env_var")
+        header = str(members_of(entry, "headers").get("Authorization"))
+        match = re.fullmatch(r"Bearer \$(?:(\w+)|\{(?:env:)?(\w+)\})", header)
+        found = match and (match[1] or match[2])
+        return named if isinstance(named, str) else found
 
     def start(self, environ: Mapping[str, str]) -> Start | None:
         """What the client starts, secrets taken from `environ`; None for a server over HTTP."""

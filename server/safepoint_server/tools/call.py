@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
 from mcp.server.mcpserver import Context
+from opentelemetry import trace
 
 from safepoint import Actor, Workspace
 from safepoint_server.access import Access, Scope
@@ -19,7 +21,7 @@ from safepoint_server.references import AllowedReferences
 from safepoint_server.reporting import Report
 from safepoint_server.visible import VisibleStore
 
-__all__ = ["Call", "caller"]
+__all__ = ["Call", "caller", "identify"]
 
 MAX_CHARS: Final = 100
 
@@ -57,6 +59,23 @@ class Call:
         if self.scope is not Scope.READ:
             self.store.check_inside(name)
         return self.store.workspace(name, actor=self.actor)
+
+    def told(self) -> dict[str, Any]:
+        """What the log line says: the note, and who called."""
+        actor = f"{self.actor.name} {self.actor.version}".strip()
+        who = {"actor": actor, "transport": self.actor.transport}
+        access = self.access
+        return {**self.note, **who, "principal": access.principal or None, "tenant": access.tenant}
+
+
+def identify(request_id: object) -> dict[str, str]:
+    """What tells this call from all others in logs: an id of its own, the id that its client gave
+    it, and the trace that it belongs to, if it does."""
+    identity = {"call": secrets.token_hex(8), "request": _clean(str(request_id))}
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        identity["trace"] = trace.format_trace_id(span.trace_id)
+    return identity
 
 
 def caller(context: Context[Any, Any], transport: str, access: Access) -> Actor:

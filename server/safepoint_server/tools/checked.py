@@ -22,11 +22,12 @@ from pydantic import PrivateAttr
 
 from safepoint import SafepointError
 from safepoint.format.jsontext import DEPTH_MAX, encode_json
+from safepoint.observer import Facts, Observer, observed
 from safepoint_server.dialog import InputNeeded
-from safepoint_server.errors import refusal, unexpected
+from safepoint_server.errors import kind_of, refusal, unexpected
 from safepoint_server.logs import call_line
 from safepoint_server.tools.base import ToolSpec
-from safepoint_server.tools.call import Call
+from safepoint_server.tools.call import Call, identify
 from safepoint_server.tools.check import check_arguments
 from safepoint_server.tools.schema import input_schema, output_schema
 
@@ -42,10 +43,14 @@ class CheckedTool(Tool):
 
     _spec: ToolSpec[Any, Any] = PrivateAttr()
     _new_call: NewCall = PrivateAttr()
+    _observer: Observer | None = PrivateAttr()
 
     @classmethod
-    def of(cls, spec: ToolSpec[Any, Any], new_call: NewCall) -> CheckedTool:
-        """The tool for `spec`; `new_call` makes the Call of each request."""
+    def of(
+        cls, spec: ToolSpec[Any, Any], new_call: NewCall, observer: Observer | None = None
+    ) -> CheckedTool:
+        """The tool for `spec`; `new_call` makes the Call of each request. `observer` is told of
+        each as `call` (facts: `tool`, `outcome`, `code` of an error, bytes `saved`)."""
         tool = cls(
             fn=spec.run,
             name=spec.name,
@@ -64,6 +69,7 @@ class CheckedTool(Tool):
         )
         tool._spec = spec
         tool._new_call = new_call
+        tool._observer = observer
         return tool
 
     @cached_property
@@ -78,38 +84,37 @@ class CheckedTool(Tool):
         convert_result: bool = False,
     ) -> CallToolResult | InputRequiredResult:
         """See Tool.run. Every failure is a ToolError that a model can act on."""
-        spec = self._spec
-        started = time.perf_counter()
-        try:
-            call = await self._new_call(context)
-            call.scope = spec.scope
-            call.access.require(spec.scope, spec.name)
-        except SafepointError as error:
-            call_line(spec.event, error.code, {})
-            raise refusal(error) from None
-        outcome = "cancelled"
-        try:
-            checked = check_arguments(spec.name, spec.arguments, arguments)
-            reply = await spec.run(checked, call)
-            result = _result(reply.data(), reply.attached())
-            outcome = "ok"
-        except InputNeeded as needed:
-            outcome = "asked"
-            return needed.result
-        except SafepointError as error:
-            outcome = error.code
-            raise refusal(error) from None
-        except Exception as error:
-            outcome = "internal"
-            incident, shown = unexpected()
-            logger.error("incident %s in %s", incident, spec.name, exc_info=error)
-            raise shown from None
-        finally:
-            elapsed = (time.perf_counter() - started) * 1000
-            actor = f"{call.actor.name} {call.actor.version}".strip()
-            told = {"ms": round(elapsed, 2), "actor": actor, "tenant": call.access.tenant}
-            call_line(spec.event, outcome, {**call.note, **told})
-        return result
+        spec, started, identity = self._spec, time.perf_counter(), identify(context.request_id)
+        call: Call | None = None
+        facts: Facts = {"tool": spec.name, "outcome": "cancelled"}
+        with observed(self._observer, "call", facts):
+            try:
+                call = await self._new_call(context)
+                call.scope = spec.scope
+                call.access.require(spec.scope, spec.name)
+                checked = check_arguments(spec.name, spec.arguments, arguments)
+                reply = await spec.run(checked, call)
+                result = _result(reply.data(), reply.attached())
+                facts["outcome"] = "ok"
+                return result
+            except InputNeeded as needed:
+                facts["outcome"] = "asked"
+                return needed.result
+            except SafepointError as error:
+                facts |= {"outcome": kind_of(error), "code": error.code}
+                raise refusal(error) from None
+            except Exception as error:
+                facts |= {"outcome": "failed", "code": "internal"}
+                incident = identity["call"]
+                logger.error("incident %s in %s", incident, spec.name, exc_info=error)
+                raise unexpected(incident) from None
+            finally:
+                told = {} if call is None else call.told()
+                if spec.event == "save" and "bytes" in told:
+                    facts["saved"] = told["bytes"]
+                elapsed = (time.perf_counter() - started) * 1000
+                outcome = str(facts.get("code", facts["outcome"]))
+                call_line(spec.event, outcome, {**told, "ms": round(elapsed, 2), **identity})
 
 
 def _result(data: dict[str, Any], attached: list[ContentBlock]) -> CallToolResult:

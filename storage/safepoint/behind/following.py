@@ -7,7 +7,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -136,6 +136,20 @@ class Following:
         key = summary_key(segment)
         data = await self._objects.get(key)
         return None if data is None else open_sealed(self._keys, key, data, Summary.read)
+
+    def outstanding(self) -> tuple[int, timedelta, int]:
+        """How many summaries and pages do not tell of their last commit yet, for how long the
+        oldest of them, and how many were given up."""
+        count, seconds = self._behind.outstanding()
+        return count, timedelta(seconds=seconds), self._behind.given_up
+
+    async def open_approvals(self) -> int | None:
+        """See Store.open_approvals."""
+        if self._pages == "off":
+            return None
+        now_ms = int(self._clock().timestamp() * 1000)
+        lines = (await self.lines()).values()
+        return sum(line.open_approvals(now_ms) for line in lines if not line.deleted)
 
     async def lines(self) -> dict[str, Summary]:
         """What one read tells of the workspaces that changed last, by folder: a thousand, as they

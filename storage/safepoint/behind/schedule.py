@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,7 @@ class Pace:
 @dataclass(slots=True)
 class _Noted:
     write: Callable[[], Awaitable[None]]
+    since: float
     due: float
     quiet: bool
     failures: int = 0
@@ -48,10 +50,13 @@ class Behind:
         self._pace = pace
         self._failing = failing
         self._noted: dict[str, _Noted] = {}
+        self._writing: dict[str, _Noted] = {}
         self._task: asyncio.Task[None] | None = None
         self._sleeping: asyncio.Future[None] | None = None
         self._warned = False
         self.closing = False
+        self.given_up = 0
+        """How often something that was noted failed for good."""
 
     def note(self, what: str, write: Callable[[], Awaitable[None]], *, quiet: bool = False) -> None:
         """Have `write` run later; it stands for all that was noted under `what` until then.
@@ -60,11 +65,20 @@ class Behind:
         """
         noted = self._noted.get(what)
         if noted is None:
-            self._noted[what] = _Noted(write, self._pace.now() + self._pace.interval, quiet)
+            now = self._pace.now()
+            self._noted[what] = _Noted(write, now, now + self._pace.interval, quiet)
         else:
             noted.write, noted.quiet = write, noted.quiet and quiet
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            # In a context of its own: it outlives whoever noted, and is no part of what they do.
+            loop, context = asyncio.get_running_loop(), contextvars.Context()
+            self._task = loop.create_task(self._run(), context=context)
+
+    def outstanding(self) -> tuple[int, float]:
+        """How much is noted and not done, and for how many seconds the oldest of it."""
+        since = {what: noted.since for what, noted in self._noted.items()}
+        since |= {what: noted.since for what, noted in self._writing.items()}
+        return len(since), self._pace.now() - min(since.values()) if since else 0.0
 
     async def close(self) -> None:
         """Run what is outstanding; what takes longer than `pace.grace` is given up."""
@@ -91,7 +105,7 @@ class Behind:
             now = self._pace.now()
             ready = {w: n for w, n in self._noted.items() if n.due <= now or self.closing}
             for what in ready:
-                del self._noted[what]
+                self._writing[what] = self._noted.pop(what)
             turns = asyncio.Semaphore(_PARALLEL)
             await asyncio.gather(*(self._write(what, n, turns) for what, n in ready.items()))
 
@@ -109,12 +123,22 @@ class Behind:
             try:
                 await noted.write()
             except Exception as error:  # the edge: whoever caused this write has long gone on
-                if not noted.quiet:
-                    self._warn(getattr(error, "code", type(error).__name__))
-                noted.failures += 1
-                if noted.failures < _ATTEMPTS and not self.closing and what not in self._noted:
-                    noted.due = self._pace.now() + self._pace.interval * 2**noted.failures
-                    self._noted[what] = noted
+                self._failed(what, noted, getattr(error, "code", type(error).__name__))
+            finally:
+                del self._writing[what]
+
+    def _failed(self, what: str, noted: _Noted, why: str) -> None:
+        if not noted.quiet:
+            self._warn(why)
+        noted.failures += 1
+        again = self._noted.get(what)
+        if again is not None:
+            again.since = noted.since
+        elif noted.failures < _ATTEMPTS and not self.closing:
+            noted.due = self._pace.now() + self._pace.interval * 2**noted.failures
+            self._noted[what] = noted
+        else:
+            self.given_up += 1
 
     def _warn(self, why: str) -> None:
         if not self._warned:

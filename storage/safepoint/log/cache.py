@@ -10,20 +10,24 @@ __all__ = ["DocumentCache"]
 
 class DocumentCache:
     """Holds at most `max_bytes` of documents. A miss is never an error: it is read again.
+    `hits` and `misses` count both.
 
     Threads may share it: large documents are rebuilt in some, off the event loop.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.bytes = 0
+        self.bytes = self.hits = self.misses = 0
         self._lock = threading.Lock()
         self._documents: OrderedDict[tuple[bytes, int], bytes] = OrderedDict()
 
     def get(self, workspace_id: bytes, version: int) -> bytes | None:
         with self._lock:
             document = self._documents.get((workspace_id, version))
-            if document is not None:
+            if document is None:
+                self.misses += 1
+            else:
+                self.hits += 1
                 self._documents.move_to_end((workspace_id, version))
             return document
 

@@ -37,6 +37,7 @@ from safepoint.log.shared import VIEW_SECONDS, awake_seconds
 from safepoint.log.stalled import check_won
 from safepoint.log.transitions.base import Command, Context, Outcome
 from safepoint.model import Actor, Limits
+from safepoint.observer import Facts, observed
 
 __all__ = ["Committed", "Committer", "Patience"]
 
@@ -90,6 +91,17 @@ class Committer:
             OutcomeUnknown: it may have been committed; `stalled`: it took so long that its number
                 is not in the log any more.
         """
+        facts: Facts = {"conflicts": 0}
+        with observed(self._log.shared.observer, "commit", facts):
+            done = await self._commit(command, actor, size, facts)
+            facts["version"], facts["bytes"] = done.head.version, done.stored_bytes
+            if not done.stored_bytes:
+                facts["outcome"] = "unchanged"
+        return done
+
+    async def _commit(
+        self, command: Command[R], actor: Actor, size: int, facts: Facts
+    ) -> Committed[R]:
         async with self._turn:
             give_up = time.monotonic() + self._patience.contention
             fresh = self._log.recent() is None
@@ -117,7 +129,7 @@ class Committer:
                             await check_won(self._log, head.version + 1)
                         done = self._done(sealed, outcome.document, began)
                         return Committed(outcome.reply, done, done.size, conflicts)
-                    conflicts += 1
+                    facts["conflicts"] = conflicts = conflicts + 1
                     if time.monotonic() > give_up:
                         raise Unavailable(
                             f"workspace {self._log.name!r} has too many writers: nothing was "

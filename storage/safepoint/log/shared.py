@@ -14,6 +14,7 @@ from safepoint.format.document import Document
 from safepoint.log.cache import DocumentCache
 from safepoint.log.seen import SeenHeads
 from safepoint.objects.base import ObjectStore
+from safepoint.observer import Observer
 
 if TYPE_CHECKING:
     from safepoint.log.log import Log
@@ -67,7 +68,8 @@ class Head:
 class Shared:
     """What the workspaces of one open store share. `committed` is told of every commit of this
     process once it is durable; it returns at once and never raises. `describe` gives what may
-    stand readable beside the record of a version with this event. `timer` counts seconds."""
+    stand readable beside the record of a version with this event. `timer` counts seconds.
+    `observer` is told of commits and loads."""
 
     objects: ObjectStore
     keys: StoreKeys
@@ -77,3 +79,4 @@ class Shared:
     committed: Callable[[Log, Head], None] = lambda log, head: None
     describe: Callable[[int, Mapping[str, Any]], dict[str, str]] = lambda version, event: {}
     timer: Callable[[], float] = awake_seconds
+    observer: Observer | None = None

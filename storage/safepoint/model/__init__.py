@@ -17,6 +17,7 @@ from safepoint.model.artifacts import (
     SavedFolder,
 )
 from safepoint.model.base import JSON, UNSET, Actor, Limits, Page, Unset
+from safepoint.model.figures import Figures
 from safepoint.model.history import (
     Change,
     ChangeKind,
@@ -80,6 +81,7 @@ __all__ = [
     "Deleted",
     "Due",
     "Event",
+    "Figures",
     "Forked",
     "InFlight",
     "KeysRotated",

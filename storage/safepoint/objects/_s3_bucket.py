@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from safepoint.errors import InvalidInput, OutcomeUnknown, Unavailable
 from safepoint.objects._keys import check_key
 from safepoint.objects._s3_address import S3Address
-from safepoint.objects._s3_calls import Calls, pause
+from safepoint.objects._s3_calls import Calls
 from safepoint.objects._s3_client import S3Client, is_aws
 from safepoint.objects._s3_failures import Failure, Verdict
 
@@ -60,7 +60,7 @@ class S3Bucket:
             certain = certain and answer.certain
             answer = replace(answer, certain=certain)
             again = answer.verdict in (Verdict.BUSY, Verdict.UNCLEAR) and not stopped()
-            if not (again and await pause(attempt, give_up - self.margin)):
+            if not (again and await self.calls.pause(attempt, give_up - self.margin)):
                 break
         return answer
 

@@ -13,7 +13,7 @@ from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
 from safepoint.objects._s3_failures import ERRORS, Failure, judge, no_answer
 
-__all__ = ["Calls", "genuine", "pause"]
+__all__ = ["Calls", "genuine"]
 
 T = TypeVar("T")
 
@@ -22,9 +22,13 @@ _LONGEST_PAUSE = 3.0
 
 
 class Calls:
-    """At most `threads` calls at once; others wait their turn within their own time limits."""
+    """At most `threads` calls at once; others wait their turn within their own time limits.
+
+    `repeats` counts those that were made again.
+    """
 
     def __init__(self, threads: int) -> None:
+        self.repeats = 0
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="safepoint-s3")
 
     async def run(self, call: Callable[[], T], give_up: float) -> T | Failure:
@@ -49,17 +53,17 @@ class Calls:
         except ERRORS as error:
             return judge(error)
 
+    async def pause(self, attempt: int, last_start: float) -> bool:
+        """Wait before a repetition: exponential, full jitter. False if it would start too late."""
+        wait = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt, 10)))  # noqa: S311
+        if time.monotonic() + wait >= last_start:
+            return False
+        await asyncio.sleep(wait)
+        self.repeats += 1
+        return True
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-async def pause(attempt: int, last_start: float) -> bool:
-    """Wait before a repetition: exponential, full jitter. False if it would start too late."""
-    wait = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt, 10)))  # noqa: S311
-    if time.monotonic() + wait >= last_start:
-        return False
-    await asyncio.sleep(wait)
-    return True
 
 
 def genuine(answer: dict[str, Any], sign: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from safepoint.errors import LimitExceeded, OutcomeUnknown
 from safepoint.objects._s3_bucket import S3Bucket
-from safepoint.objects._s3_calls import genuine, pause
+from safepoint.objects._s3_calls import genuine
 from safepoint.objects._s3_failures import Failure, Verdict
 from safepoint.objects._streams import heard
 
@@ -182,7 +182,7 @@ class S3Upload:
                 return
             if failure.verdict not in (Verdict.BUSY, Verdict.UNCLEAR) or self._stopped:
                 break
-            if not await pause(attempt, give_up - self._bucket.margin):
+            if not await self._bucket.calls.pause(attempt, give_up - self._bucket.margin):
                 break
         assert failure is not None  # noqa: S101 - else it has returned
         raise self._bucket.error("store", self._key, failure, unclear=unclear)

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 __all__ = [
     "MAX_OBJECT_BYTES",
+    "CountsRepeats",
     "ListsCheaply",
     "MakesDurable",
     "ObjectStore",
@@ -120,6 +121,15 @@ class TellsAge(Protocol):
 
     async def age(self, key: str) -> timedelta | None:
         """How long the object has been there, by the place's own clock; None when it is not."""
+
+
+@runtime_checkable
+class CountsRepeats(Protocol):
+    """A store that sends requests again by itself, when they were refused or not answered."""
+
+    @property
+    def repeats(self) -> int:
+        """How many it has sent again so far."""
 
 
 @runtime_checkable

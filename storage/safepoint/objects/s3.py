@@ -21,7 +21,7 @@ from safepoint.objects._failures import too_large
 from safepoint.objects._keys import check_key, check_prefix
 from safepoint.objects._s3_address import S3Address, check_endpoint
 from safepoint.objects._s3_bucket import S3Bucket
-from safepoint.objects._s3_calls import genuine, pause
+from safepoint.objects._s3_calls import genuine
 from safepoint.objects._s3_client import S3Client, make_client
 from safepoint.objects._s3_failures import Failure, Verdict
 from safepoint.objects._s3_listing import ListPage, ListRequest
@@ -71,7 +71,7 @@ async def open_s3(
 
 
 class S3Objects:
-    """See ObjectStore and StreamStore. `prefix` is put before every key.
+    """See ObjectStore, StreamStore and CountsRepeats. `prefix` is put before every key.
 
     `client` is a boto3 S3 client. It should not repeat requests by itself (a lost response then
     costs a read more) and is called from as many threads as it has connections. `timeout` is the
@@ -113,6 +113,11 @@ class S3Objects:
         at = f"{endpoint.scheme}://{endpoint.netloc}"
         return f"bucket {self._address.bucket} at {at}, region {region}"
 
+    @property
+    def repeats(self) -> int:
+        """See CountsRepeats."""
+        return self._bucket.calls.repeats
+
     async def put(
         self,
         key: str,
@@ -149,7 +154,7 @@ class S3Objects:
                     return ours
             elif failure.verdict is not Verdict.BUSY:
                 break
-            if not await pause(attempt, give_up - self._bucket.margin):
+            if not await self._bucket.calls.pause(attempt, give_up - self._bucket.margin):
                 break
         assert failure is not None  # noqa: S101 - else it has returned
         if failure.reason.code == "not_implemented" and if_absent and not unclear:

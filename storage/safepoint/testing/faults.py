@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
 from safepoint.errors import OutcomeUnknown, Unavailable
+from safepoint.objects._wrapper import Operation, Wrapper
 from safepoint.objects.base import ObjectStore
-from safepoint.testing._wrapper import Operation, Wrapper
 
 __all__ = [
     "CountingObjects",

@@ -29,7 +29,7 @@ def called(call_id: str, tool: str, **arguments: Any) -> ResponseFunctionToolCal
     )
 
 
-def outputs(items: Any) -> dict[str, str]:
+def outputs(items: Any) -> dict[str, Any]:
     """What tools returned, by the id of the call."""
     return {
         item["call_id"]: item["output"]

@@ -1,6 +1,6 @@
-"""What the wrappers of faults.py share: each operation passes through one method, `around`.
+"""What wrappers round a store share: each operation passes through one method, `around`.
 
-A base class because the five verbs of a store would otherwise be spelled out in each of them.
+A base class because the verbs of a store would otherwise be spelled out in each of them.
 """
 
 from __future__ import annotations
