@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from mcp.server.mcpserver import Context
 
-from safepoint import Store
+from safepoint import InvalidInput, Store
+from safepoint_server.visible import VisibleStore
 
 __all__ = ["EVERYTHING", "Access", "Door", "OneStore", "Scope"]
 
 
 class Scope(StrEnum):
-    """What a caller may do. None of them includes another."""
+    """What a caller may do. None of them includes another.
+
+    READ: see what workspaces hold. WRITE: change them. APPROVE: answer questions to people in a
+    dialog of the client. ADMIN: what belongs to the operator, such as metrics.
+    """
 
     READ = "read"
     WRITE = "write"
@@ -27,12 +32,26 @@ EVERYTHING: Final = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One caller's rights. `principal` names whom the caller's credentials stand for; it is empty
-    where whoever reaches the server may use all of it."""
+    """One caller's rights. `principal` names whom the caller's credentials stand for, and `by` is
+    their kind; both are empty where whoever reaches the server may use all of it. `tenant` is whose
+    store it is, None for the server's own."""
 
-    store: Store
+    store: VisibleStore
     principal: str = ""
+    by: str = ""
+    tenant: str | None = None
     scopes: frozenset[Scope] = EVERYTHING
+
+    def require(self, scope: Scope, what: str) -> None:
+        """Raises InvalidInput unless the caller may do `what`, which needs `scope`."""
+        if scope not in self.scopes:
+            has = ", ".join(one for one in Scope if one in self.scopes) or "none"
+            raise InvalidInput(
+                f"{what} needs the scope {scope}, and the token of this call has {has}",
+                hint="Do what needs no other scope, or tell the user to ask the operator of this "
+                "server for a token with it.",
+                code="insufficient_scope",
+            )
 
 
 class Door(Protocol):
@@ -52,6 +71,10 @@ class OneStore:
     reaches one that listens on this machine alone, is its user."""
 
     store: Store
+    _access: Access = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_access", Access(VisibleStore(self.store)))
 
     async def admit(self, context: Context[Any, Any]) -> Access:
-        return Access(self.store)
+        return self._access

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from safepoint import Actor, Observer, Store
 from safepoint._version import __version__
 from safepoint_server import stdio
-from safepoint_server.access import Door, OneStore
+from safepoint_server.access import Door, OneStore, Scope
 from safepoint_server.dialog import Dialog
 from safepoint_server.errors import unexpected
 from safepoint_server.instructions import INSTRUCTIONS
@@ -32,8 +32,9 @@ from safepoint_server.logs import configure
 from safepoint_server.paths import AllowedPaths
 from safepoint_server.protocol import ProtocolServer
 from safepoint_server.references import AllowedReferences, below
+from safepoint_server.rights import Rights
 from safepoint_server.settings import Settings
-from safepoint_server.states import request_states
+from safepoint_server.states import Principal, anybody, request_states
 from safepoint_server.telemetry.spans import Spans
 from safepoint_server.tools import specs
 from safepoint_server.tools.call import Call, caller
@@ -55,28 +56,32 @@ def create_server(
     *,
     transport: str = "memory",
     dialog_seconds: float = DIALOG_SECONDS,
+    principal: Principal = anybody,
     observer: Observer | None = None,
 ) -> ProtocolServer:
     """The MCP server. Pure wiring: nothing is read, opened or started.
 
     `door` says of each call which store it is for; `store` is the one whose keys seal what clients
     carry between two calls. `transport` is what commits name as the way in which their caller came.
-    `dialog_seconds` is how long a call waits for a person, where it has to. `observer` is told of
-    calls, besides what it is told by the store.
+    `dialog_seconds` is how long a call waits for a person, where it has to. `principal` says whose
+    a request is, where that can be told. `observer` is told of calls, besides what it is told by
+    the store.
     """
 
     async def new_call(context: Context[Any, Any]) -> Call:
         access = await door.admit(context)
-        dialog = Dialog.of(context, dialog_seconds) if settings.elicitation else None
+        asks = settings.elicitation and Scope.APPROVE in access.scopes
         return Call(
             access,
-            caller(context, transport),
-            dialog,
-            files,
-            outside,
+            caller(context, transport, access),
+            dialog=Dialog.of(context, dialog_seconds) if asks else None,
+            files=files,
+            references=outside,
             report=context.report_progress,
         )
 
+    chosen = specs(settings.toolsets)
+    rights = Rights(door, {spec.name: spec.scope for spec in chosen})
     files = AllowedPaths(settings.allowed_paths)
     outside = AllowedReferences(below(files), settings.allowed_s3)
     return ProtocolServer(
@@ -87,13 +92,13 @@ def create_server(
         title="Safepoint",
         version=__version__,
         instructions=INSTRUCTIONS,
-        tools=[CheckedTool.of(spec, new_call, observer) for spec in specs(settings.toolsets)],
+        tools=[CheckedTool.of(spec, new_call, observer) for spec in chosen],
         cache_hints={
             "tools/list": CacheHint(ttl_ms=FRESH_MS, scope="private"),
             "server/discover": CacheHint(ttl_ms=FRESH_MS, scope="public"),
         },
-        middleware=[_hide_unexpected, _refuse_odd_arguments],
-        request_state_security=request_states(store),
+        middleware=[_hide_unexpected, rights, _refuse_odd_arguments],
+        request_state_security=request_states(store, principal),
     )
 
 

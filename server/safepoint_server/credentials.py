@@ -16,7 +16,7 @@ __all__ = ["credential_paths", "redacted"]
 
 MARKS: Final = (
     *("AKIA", "ASIA", "AIza", "PRIVATE KEY-----", "github_pat_", "glpat-", "sk-", "k_live_"),
-    *("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "xoxb-", "xoxp-", "xoxa-", "xoxs-"),
+    *("safepoint_", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "xoxb-", "xoxp-", "xoxa-", "xoxs-"),
 )
 """Each pattern below holds one of these, so that most text is passed over quickly."""
 
@@ -27,6 +27,7 @@ VALUE: Final = re.compile(
       | glpat-[A-Za-z0-9_-]{20}                                   # GitLab
       | sk-ant-[A-Za-z0-9_-]{24} | sk-proj-[A-Za-z0-9_-]{24}      # Anthropic, OpenAI
       | sk-[A-Za-z0-9]{40} | [sr]k_live_[A-Za-z0-9]{20}           # OpenAI (older), Stripe
+      | safepoint_[a-z2-7]{16}_[a-z2-7]{52}_[a-z2-7]{8}           # Safepoint
       | xox[abps]-[A-Za-z0-9-]{20} | AIza[A-Za-z0-9_-]{35} )      # Slack, Google
     | -----BEGIN\ (?:[A-Z]+\ )*PRIVATE\ KEY-----
     """,

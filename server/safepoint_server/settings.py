@@ -82,6 +82,7 @@ class Settings:
         host: str | None = None,
         port: int | None = None,
         path: str | None = None,
+        auth: str | None = None,
     ) -> Settings:
         """Settings from `environ`, each overridden by the option of its name if given.
 
@@ -103,7 +104,7 @@ class Settings:
             pages=read.one_of("SAFEPOINT_PAGES", PAGES, "counts", None),
             prune=read.one_of("SAFEPOINT_PRUNE", PRUNE, "auto", None),
             transport=read.one_of("SAFEPOINT_TRANSPORT", TRANSPORTS, "stdio", transport),
-            http=HttpSettings.load(read, host=host, port=port, path=path),
+            http=HttpSettings.load(read, host=host, port=port, path=path, auth=auth),
             hooks=read.one_of("SAFEPOINT_HOOKS", HOOKS, "full", None),
             hook_seconds=read.number("SAFEPOINT_HOOK_SECONDS", 2, 1, 60),
             elicitation=read.one_of("SAFEPOINT_ELICITATION", SWITCH, "on", None) == "on",

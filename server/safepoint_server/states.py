@@ -6,22 +6,34 @@ from __future__ import annotations
 
 import base64
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
+from mcp.server.context import ServerRequestContext
 from mcp.server.request_state import InvalidRequestState, RequestStateSecurity
 
 from safepoint import Damaged, Store, Unsupported, WrongKey
 from safepoint.crypto.envelope import Place
 from safepoint.crypto.storekeys import StoreKeys
 
-__all__ = ["request_states"]
+__all__ = ["Principal", "anybody", "request_states"]
+
+Principal = Callable[[ServerRequestContext[Any, Any]], str | None]
 
 SECONDS: Final = 24 * 3600.0
 """How long a person may take; what is asked meanwhile or decided elsewhere makes a state void."""
 
 
-def request_states(store: Store) -> RequestStateSecurity:
-    return RequestStateSecurity(codec=_Sealed(store.shared.keys), ttl=SECONDS)
+def anybody(context: ServerRequestContext[Any, Any]) -> str | None:
+    """Where there are no callers to tell apart."""
+    return None
+
+
+def request_states(store: Store, bind_principal: Principal) -> RequestStateSecurity:
+    """`bind_principal` says whose a request is: no other can bring back what it was given."""
+    return RequestStateSecurity(
+        codec=_Sealed(store.shared.keys), ttl=SECONDS, bind_principal=bind_principal
+    )
 
 
 class _Sealed:

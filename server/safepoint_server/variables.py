@@ -93,6 +93,49 @@ VARIABLES: Final = (
         "Origin headers to accept besides, such as https://app.example.com; spaces between.",
     ),
     Variable(
+        "SAFEPOINT_AUTH",
+        "none",
+        "What callers over HTTP bring: none, tokens (of this store), oauth, or both of these.",
+    ),
+    Variable(
+        "SAFEPOINT_OAUTH_ISSUER",
+        "none",
+        "The URL of the OAuth issuer whose access tokens are taken, as its metadata name it.",
+    ),
+    Variable(
+        "SAFEPOINT_OAUTH_AUDIENCE",
+        "the public URL",
+        "For whom access tokens must be issued (the claim aud).",
+    ),
+    Variable(
+        "SAFEPOINT_OAUTH_JWKS_URL",
+        "as the issuer's metadata say",
+        "Where the keys are that the issuer signs with.",
+    ),
+    Variable(
+        "SAFEPOINT_OAUTH_SCOPES",
+        "read=safepoint:read write=safepoint:write …",
+        "What the scopes read, write, approve and admin are called in access tokens.",
+    ),
+    Variable(
+        "SAFEPOINT_OAUTH_TENANT_CLAIM",
+        "none",
+        "The claim of an access token that names its tenant; then every token must have it.",
+    ),
+    Variable(
+        "SAFEPOINT_TENANTS",
+        "existing",
+        "Whether the first access token of a tenant makes its store: existing (no) or create.",
+    ),
+    Variable("SAFEPOINT_MAX_TENANTS", "32", "Most stores of tenants that are open at once."),
+    Variable(
+        "SAFEPOINT_TRUSTED_PROXIES",
+        "none",
+        "Addresses of proxies whose X-Forwarded headers count; spaces between.",
+    ),
+    Variable("SAFEPOINT_TLS_CERT", "none", "A certificate (PEM, with its chain), to serve TLS."),
+    Variable("SAFEPOINT_TLS_KEY", "none", "The private key of that certificate."),
+    Variable(
         "SAFEPOINT_HOOKS",
         "full",
         "What hooks of clients record: full, no-messages (not what was said), or off (no hooks).",

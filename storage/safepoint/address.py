@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.request import url2pathname
 
 from safepoint.errors import InvalidInput, NotFound
@@ -12,7 +14,12 @@ from safepoint.objects.base import ObjectStore
 from safepoint.objects.local import LocalObjects
 from safepoint.objects.memory import MemoryObjects
 
-__all__ = ["Place", "open_place"]
+__all__ = ["TENANTS_FOLDER", "Place", "check_tenant", "open_place", "tenant_address"]
+
+TENANTS_FOLDER: Final = "tenants/"
+
+_TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_RESERVED = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,30 @@ async def open_place(url: str | Path | ObjectStore, *, create: bool) -> Place:
     if not text or "\0" in text:
         raise InvalidInput("the store's address is empty or holds NUL", code="bad_url")
     return await asyncio.to_thread(_local, text, create)
+
+
+def tenant_address(url: str, tenant: str) -> str:
+    """The address of the store of this tenant, whose stores lie in the one at `url`.
+
+    Raises InvalidInput for a name that a tenant cannot have, or a store that cannot have tenants.
+    """
+    check_tenant(tenant)
+    if url == "memory://":
+        raise InvalidInput(
+            "a store in memory has no tenants", hint="Use a folder or a bucket.", code="bad_url"
+        )
+    place, mark, query = url.partition("?") if url.startswith("s3://") else (url, "", "")
+    return f"{place.rstrip('/')}/{TENANTS_FOLDER}{tenant}{mark}{query}"
+
+
+def check_tenant(tenant: str) -> None:
+    """Raises InvalidInput unless a tenant may be called so: it is part of a key and of a path."""
+    if not _TENANT.fullmatch(tenant) or _RESERVED.fullmatch(tenant):
+        raise InvalidInput(
+            f"{tenant[:80]!r} cannot be the name of a tenant",
+            hint="Use 1 to 63 of a-z, 0-9 and -, with - neither first nor last.",
+            code="invalid_tenant",
+        )
 
 
 def _local(text: str, create: bool) -> Place:

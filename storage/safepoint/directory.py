@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from safepoint.behind.following import Following
 from safepoint.behind.summary import Summary, summary_of
@@ -25,7 +25,10 @@ from safepoint.log.registry import Registry
 from safepoint.model import Page, Progress, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ListsCheaply
 
-__all__ = ["DUE", "Directory"]
+__all__ = ["DUE", "Directory", "Visible"]
+
+Visible: TypeAlias = Callable[[str], bool] | None
+"""Says of the name of a workspace whether it may be shown; None: every one may."""
 
 DUE = "due"
 _PARALLEL_READS = 32
@@ -66,7 +69,13 @@ class Directory:
         self._exact = isinstance(self._objects, ListsCheaply) and self._objects.lists_cheaply
 
     async def page(
-        self, prefix: str, *, status: WorkspaceStatus | str | None, limit: int, cursor: str | None
+        self,
+        prefix: str,
+        *,
+        status: WorkspaceStatus | str | None,
+        limit: int,
+        cursor: str | None,
+        visible: Visible,
     ) -> Page[WorkspaceInfo]:
         """See Store.workspaces."""
         check_limit(limit)
@@ -79,14 +88,15 @@ class Directory:
         def wanted(info: WorkspaceInfo) -> bool:
             return bool(info.due) if status == DUE else status in (None, info.status)
 
+        few = bool(prefix or status or visible)
         found = await self.scan(
-            wanted, prefix, limit=limit, after=cursor or "", few=bool(prefix or status)
+            wanted, prefix, limit=limit, after=cursor or "", few=few, visible=visible
         )
         items = tuple(info for _, info in found[:limit])
         return Page(items, found[limit - 1][0] if len(found) > limit else None)
 
     async def recent(
-        self, *, limit: int, cursor: str | None, visible: Callable[[str], bool] | None
+        self, *, limit: int, cursor: str | None, visible: Visible
     ) -> Page[WorkspaceInfo]:
         """See Store.recent."""
         check_limit(limit)
@@ -100,7 +110,7 @@ class Directory:
         infos: list[WorkspaceInfo | None] = []
         for first in range(0, min(limit, len(rest)), _PARALLEL_READS):
             some = rest[first : min(first + _PARALLEL_READS, limit)]
-            infos += await asyncio.gather(*(self._info(one.folder, "") for one in some))
+            infos += await asyncio.gather(*(self._info(one.folder, "", visible) for one in some))
         items = tuple(info for info in infos if info is not None)
         if len(rest) <= limit:
             return Page(items)
@@ -143,9 +153,11 @@ class Directory:
         limit: int,
         after: str = "",
         few: bool = True,
+        visible: Visible = None,
     ) -> list[tuple[str, WorkspaceInfo]]:
-        """Folders behind `after` and what is in them, as far as `wanted`: more than `limit` when
-        there are more. `few` says that few of those that are looked at will be."""
+        """Folders behind `after` and what is in them, as far as `wanted` and of names that are
+        `visible`: more than `limit` when there are more. `few` says that few of those that are
+        looked at will be."""
         at_once = MAX_LIMIT if few else limit + 1
         found: list[tuple[str, WorkspaceInfo]] = []
         while len(found) <= limit:
@@ -154,7 +166,9 @@ class Directory:
             )
             for first in range(0, len(folders), _PARALLEL_READS):
                 some = folders[first : first + _PARALLEL_READS]
-                infos = await asyncio.gather(*(self._info(folder, prefix) for folder in some))
+                infos = await asyncio.gather(
+                    *(self._info(folder, prefix, visible) for folder in some)
+                )
                 found += [
                     (folder, info)
                     for folder, info in zip(some, infos, strict=True)
@@ -178,29 +192,33 @@ class Directory:
                         yield name
             after = folders[-1]
 
-    async def closest(self, name: str, limit: int) -> tuple[str, ...]:
+    async def closest(self, name: str, limit: int, visible: Visible) -> tuple[str, ...]:
         """See Store.closest_names."""
         known: dict[str, str] = {}
         after = ""
         while folders := await self._objects.list(WORKSPACES_FOLDER, after=after, folders=True):
             for folder in folders:
-                if (found := await self._name(folder)) is not None:
+                found = await self._name(folder)
+                if found is not None and (not visible or visible(found)):
                     known[found] = folder
             after = folders[-1]
         names = get_close_matches(name, known, n=2 * limit, cutoff=0.4)
         there = await asyncio.gather(*(self._existing(known[one]) for one in names))
         return tuple(one for one in there if one is not None)[:limit]
 
-    async def _info(self, folder: str, prefix: str) -> WorkspaceInfo | None:
+    async def _info(self, folder: str, prefix: str, visible: Visible) -> WorkspaceInfo | None:
         try:
             name = decode_name(folder)
         except InvalidInput:
             return None
-        if name is not None and not name.startswith(prefix):
+        if name is not None and not (name.startswith(prefix) and (not visible or visible(name))):
             return None
         try:
-            return await self._read(folder, name, prefix)
+            info = await self._read(folder, name, prefix)
+            return info if info is None or not visible or visible(info.name) else None
         except (Damaged, Unsupported) as error:  # told as its status: it must not hide the others
+            if name is None and visible:
+                return None
             at = datetime.fromtimestamp(0, UTC)
             status = WorkspaceStatus.DAMAGED
             return WorkspaceInfo(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from safepoint.errors import InvalidInput, NotFound
+from safepoint.errors import InvalidInput
 from safepoint.format.jsontext import check_json, write_json
 from safepoint.format.keys import encode_name
 from safepoint.log.commit import Committed, Committer
 from safepoint.log.log import Head, Log, off_loop
 from safepoint.log.registry import OpenLog
-from safepoint.log.transitions.base import NO_CHANGE, Command, StateChange
+from safepoint.log.transitions.base import NO_CHANGE, Command, StateChange, no_workspace
 from safepoint.model import JSON, Actor, Limits, Unset
 from safepoint.observer import Facts, observed
 
@@ -56,12 +56,7 @@ class Handle:
             head = await self.log.durable_head()
             facts["version"], facts["bytes"] = head.version, len(head.document.state or b"")
         if not head.exists:
-            gone = ": it was deleted" if head.version else ""
-            raise NotFound(
-                f"there is no workspace {self.name!r} in this store{gone}",
-                hint="It begins with its first save_checkpoint, plan_steps or start_step.",
-                code="workspace_not_found",
-            )
+            raise no_workspace(self.name, deleted=bool(head.version))
         return head
 
     async def encoded(self, value: JSON | Unset) -> bytes | None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from safepoint.approvals import Approvals
-from safepoint.directory import Directory
+from safepoint.directory import Directory, Visible
 from safepoint.errors import Damaged, InvalidInput, NotFound, Unsupported
 from safepoint.listing import check_limit
 from safepoint.model import Approval, ApprovalStatus, Page
@@ -22,6 +22,7 @@ async def inbox_page(
     *,
     limit: int,
     cursor: str | None,
+    visible: Visible,
 ) -> Page[Approval]:
     """See Store.inbox. Summaries tell which workspaces to read; those are read as they are now.
 
@@ -33,7 +34,10 @@ async def inbox_page(
     items: list[tuple[Approval, str]] = []
     while len(items) <= limit:
         found = await directory.scan(
-            lambda info: info.open_approvals > 0, limit=_WORKSPACES_AT_ONCE, after=after
+            lambda info: info.open_approvals > 0,
+            limit=_WORKSPACES_AT_ONCE,
+            after=after,
+            visible=visible,
         )
         some = found[:_WORKSPACES_AT_ONCE]
         opened = await asyncio.gather(*(_open(approvals(info.name)) for _, info in some))

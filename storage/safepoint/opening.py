@@ -6,16 +6,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safepoint.address import Place
+from safepoint.behind.following import Following, PagesPolicy
+from safepoint.behind.pruning import AutoPrune
+from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeyFile, Unlock
 from safepoint.crypto.storekeys import StoreKeys
 from safepoint.errors import NotFound
 from safepoint.keysource import KeySource
+from safepoint.log.commit import Patience
 from safepoint.manifest import Opened, unlock_store
+from safepoint.model import Limits
+from safepoint.objects.base import ObjectStore
 from safepoint.objects.observed import ObservedObjects
 from safepoint.objects.probe import probe
 from safepoint.observer import Observer
@@ -23,7 +31,7 @@ from safepoint.observer import Observer
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
 
-__all__ = ["memory_of", "source_of", "unlock", "watched"]
+__all__ = ["following", "memory_of", "source_of", "unlock", "watched"]
 
 
 def memory_of(url: str, keys: StoreKeys) -> str:
@@ -43,6 +51,23 @@ def source_of(
         key=throwaway,
         given_only=place.foreign,
     )
+
+
+def following(
+    objects: ObjectStore,
+    keys: StoreKeys,
+    limits: Limits,
+    clock: Callable[[], datetime],
+    patience: Patience,
+    pages: PagesPolicy,
+    pace: Pace,
+    *,
+    prune: bool,
+) -> Following:
+    pruning = None
+    if prune:
+        pruning = AutoPrune(limits=limits, clock=clock, patience=patience, pace=pace)
+    return Following(objects, keys, pruning, random=os.urandom, clock=clock, pages=pages, pace=pace)
 
 
 async def unlock(place: Place, source: KeySource, *, create: bool) -> Opened:

@@ -4,7 +4,8 @@ A new store key comes into force in three steps, each of which may be the last o
 lives to do; a repeat goes on from there.
 1. A store manifest holds the new key in those slots whose secret is at hand, and the previous key
    sealed by the new one. From then on nobody writes manifests under the previous key.
-2. Every workspace manifest is wrapped anew, until a look at all of them finds nothing more to do.
+2. Every workspace manifest and token is sealed anew, until a look at all of them finds nothing
+   more to do.
 3. A store manifest without the previous key. What came before it is removed.
 """
 
@@ -40,6 +41,7 @@ from safepoint.log.manifests import Newest, newest_keys
 from safepoint.log.renewal import renew_keys
 from safepoint.manifest import Opened, change_manifest, read_checked
 from safepoint.model.keys import DataKeys, KeysRotated, RotatedWorkspace
+from safepoint.tokens import Tokens
 
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
@@ -190,7 +192,8 @@ class Keys:
         for _ in range(_LOOKS):
             looked = [await self._each(some, self._behind) async for some in self._folders()]
             behind = [one for some in looked for one in some]
-            if not behind:
+            renewed = await Tokens(self._shared, self._now).renew()
+            if not behind and not renewed:
                 break
             folders = [one for one in behind if isinstance(one, str)]
             _, failed = await self._renew(folders, False, keep_old, None)

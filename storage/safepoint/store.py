@@ -15,12 +15,11 @@ from safepoint.actors import checked_actor
 from safepoint.address import open_place
 from safepoint.approvals import Approvals
 from safepoint.behind.following import Following, PagesPolicy, check_pages
-from safepoint.behind.pruning import AutoPrune
 from safepoint.behind.schedule import Pace
 from safepoint.crypto.keyring import KeySlot, Passphrase, Unlock, add_slot, slots_of
 from safepoint.crypto.storekeys import StoreKeys
 from safepoint.deletion import delete_workspace
-from safepoint.directory import Directory
+from safepoint.directory import Directory, Visible
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.handle import Handle, check_name
 from safepoint.inbox import inbox_page
@@ -46,13 +45,14 @@ from safepoint.model import (
 )
 from safepoint.objects.base import CountsRepeats, ObjectStore
 from safepoint.observer import Observer
-from safepoint.opening import memory_of, source_of, unlock, watched
+from safepoint.opening import following, memory_of, source_of, unlock, watched
 from safepoint.workspace import Workspace
 
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey
     from safepoint.retention import StoreRetention
     from safepoint.rotation import Keys
+    from safepoint.tokens import Tokens
     from safepoint.verify import OnProgress
     from safepoint.watching import Watch, Watching
 
@@ -148,12 +148,12 @@ class Store:
             heads = SeenHeads(folder / memory_of(objects.url, keys) if folder else None)
             leaving.push_async_callback(heads.close)
             pace = pace or Pace()
-            following = _following(objects, keys, limits, clock, patience, pages, pace, prune=prune)
-            leaving.push_async_callback(following.close)
-            told = (following.committed, following.describe, patience.timer, observer)
+            behind = following(objects, keys, limits, clock, patience, pages, pace, prune=prune)
+            leaving.push_async_callback(behind.close)
+            told = (behind.committed, behind.describe, patience.timer, observer)
             shared = Shared(objects, keys, DocumentCache(cache_bytes), heads, os.urandom, *told)
             yield cls(
-                shared, following, opened,
+                shared, behind, opened,
                 actor=actor, limits=limits, clock=clock, patience=patience,
             )  # fmt: skip
 
@@ -205,23 +205,23 @@ class Store:
         status: WorkspaceStatus | str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        visible: Visible = None,
     ) -> Page[WorkspaceInfo]:
         """Workspaces whose name starts with `prefix`, in the order of their keys. With the status
-        `due` those that somebody should take up now: `WorkspaceInfo.due` says why.
+        `due` those that somebody should take up now: `WorkspaceInfo.due` says why. `visible` says
+        of a name whether it may be shown; what may not leaves no trace, not in cursors either.
 
         On local disk and in memory each is as of a version no older than this call. In S3 it costs
         one read for each workspace, of a summary that follows its commits: what other processes
         did in the last seconds may be missing, and, when a writer was killed, what it did in its
         last seconds, until the workspace's next commit. `Workspace.load` is exact everywhere.
         """
-        return await self._directory.page(prefix, status=status, limit=limit, cursor=cursor)
+        return await self._directory.page(
+            prefix, status=status, limit=limit, cursor=cursor, visible=visible
+        )
 
     async def recent(
-        self,
-        *,
-        limit: int = 50,
-        cursor: str | None = None,
-        visible: Callable[[str], bool] | None = None,
+        self, *, limit: int = 50, cursor: str | None = None, visible: Visible = None
     ) -> Page[WorkspaceInfo]:
         """Workspaces by their last change, the latest first. The order follows changes of other
         processes within a minute or so; each line is as exact as in `workspaces`. Of more than a
@@ -233,10 +233,7 @@ class Store:
         return await self._directory.recent_names()
 
     def watch(
-        self,
-        interval: timedelta = timedelta(seconds=5),
-        *,
-        visible: Callable[[str], bool] | None = None,
+        self, interval: timedelta = timedelta(seconds=5), *, visible: Visible = None
     ) -> Watch:
         """Tells what changes: `async with store.watch() as watch`, see `Watch.add`. Changes by
         other processes are looked for once an `interval`, by one request for each workspace. Of
@@ -247,14 +244,17 @@ class Store:
             self._watching = Watching(self._shared, self._logs, self._following)
         return Watch(self._watching, interval, visible)
 
-    async def inbox(self, *, limit: int = 50, cursor: str | None = None) -> Page[Approval]:
+    async def inbox(
+        self, *, limit: int = 50, cursor: str | None = None, visible: Visible = None
+    ) -> Page[Approval]:
         """The questions that are open, of all workspaces in the order of their keys, without
-        their subjects. What `workspaces` says of its exactness holds here too."""
+        their subjects. What `workspaces` says of its exactness and `visible` holds here too."""
         return await inbox_page(
             self._directory,
             lambda name: Approvals(self._handle(name, self._actor)),
             limit=limit,
             cursor=cursor,
+            visible=visible,
         )
 
     async def open_approvals(self) -> int | None:
@@ -282,9 +282,11 @@ class Store:
         """The names of all workspaces, in the order of their keys."""
         return self._directory.names()
 
-    async def closest_names(self, name: str, limit: int = 3) -> tuple[str, ...]:
-        """The existing names most like `name`, best first."""
-        return await self._directory.closest(name, limit)
+    async def closest_names(
+        self, name: str, limit: int = 3, *, visible: Visible = None
+    ) -> tuple[str, ...]:
+        """The existing names most like `name`, best first; of those that are `visible`."""
+        return await self._directory.closest(name, limit, visible)
 
     async def delete(self, name: str) -> Deleted:
         """Delete the workspace for good: nobody can read it any more, here or in a copy that was
@@ -314,6 +316,13 @@ class Store:
 
         handle = partial(self._handle, actor=self._actor)
         return Keys(self._shared, self._opened, handle, now=self._clock)
+
+    @property
+    def tokens(self) -> Tokens:
+        """Who may use a server of this store, by bearer tokens."""
+        from safepoint.tokens import Tokens  # as above
+
+        return Tokens(self._shared, self._clock)
 
     @property
     def retention(self) -> StoreRetention:
@@ -383,20 +392,3 @@ class Store:
         )
         await change_slots(self.objects, keys, lambda slots: [*slots, slot])
         return slots_of({"slots": [slot]})[0]
-
-
-def _following(
-    objects: ObjectStore,
-    keys: StoreKeys,
-    limits: Limits,
-    clock: Callable[[], datetime],
-    patience: Patience,
-    pages: PagesPolicy,
-    pace: Pace,
-    *,
-    prune: bool,
-) -> Following:
-    pruning = None
-    if prune:
-        pruning = AutoPrune(limits=limits, clock=clock, patience=patience, pace=pace)
-    return Following(objects, keys, pruning, random=os.urandom, clock=clock, pages=pages, pace=pace)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from safepoint.format.tokens import new_token
 from safepoint_server.credentials import credential_paths, redacted
 
 A36 = "a1B2" * 9
@@ -20,6 +21,7 @@ A36 = "a1B2" * 9
         ({"c": {"k": f"sk-ant-api03-{A36}"}}, "state.c.k"),
         ({"c": f"sk-proj-{A36}"}, "state.c"),
         ({"c": f"xoxb-1234567890-{A36}"}, "state.c"),
+        ({"c": new_token(bytes)[0]}, "state.c"),
         ({"db": {"password": "correct-horse-battery"}}, "state.db.password"),
         ({"API_KEY": "0123456789abcdef"}, "state.API_KEY"),
         ({"service-access-token": "0123456789abcdef"}, "state.service-access-token"),

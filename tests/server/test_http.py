@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,8 +20,8 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def http_server(folder: Path, *options: str) -> AsyncIterator[tuple[str, int]]:
-    """The address of a server process over the store of this test, and its process id."""
+async def http_server(folder: Path, *options: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """The address of a server process over the store of this test, and what tells it to stop."""
     with (folder / "stderr").open("a") as errors:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "safepoint_server", "serve", "--store", str(folder / "store")),
@@ -34,9 +33,15 @@ async def http_server(folder: Path, *options: str) -> AsyncIterator[tuple[str, i
     try:
         line = await asyncio.wait_for(process.stderr.readline(), HANG)
         drained = asyncio.create_task(process.stderr.read())
-        yield json.loads(line)["address"], process.pid
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
+        told: list[None] = []
+
+        def stop() -> None:
+            if not told and process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+            told.append(None)
+
+        yield json.loads(line)["address"], stop
+        stop()
         assert await asyncio.wait_for(process.wait(), HANG) == 0
         await drained
     finally:
@@ -101,7 +106,7 @@ async def test_it_does_not_listen_for_others_without_authentication(tmp_path: Pa
 
 
 async def test_a_stop_lets_the_saves_that_run_finish(tmp_path: Path) -> None:
-    async with http_server(tmp_path) as (url, pid), Client(url, mode="auto") as client:
+    async with http_server(tmp_path) as (url, stop), Client(url, mode="auto") as client:
         agent = Agent(client)
         await agent.call("save_checkpoint", workspace="job", state={"n": 0})
         saves = [
@@ -109,7 +114,7 @@ async def test_a_stop_lets_the_saves_that_run_finish(tmp_path: Path) -> None:
             for n in range(8)
         ]
         await asyncio.wait(saves, return_when=asyncio.FIRST_COMPLETED)
-        os.kill(pid, signal.SIGTERM)
+        stop()
         replies = await asyncio.gather(*saves, return_exceptions=True)
     acknowledged = [n for n, reply in enumerate(replies) if not isinstance(reply, BaseException)]
     assert acknowledged

@@ -23,6 +23,7 @@ from safepoint_server.access import Access
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
 from safepoint_server.uris import ROOT
+from safepoint_server.visible import VisibleStore
 
 pytestmark = pytest.mark.anyio
 
@@ -181,7 +182,7 @@ class Revocable:
     async def admit(self, context: Any) -> Access:
         if self.closed:
             raise InvalidInput("this token was revoked", hint="Get another.", code="revoked")
-        return Access(self.store)
+        return Access(VisibleStore(self.store))
 
 
 async def test_who_may_not_come_in_any_more_is_told_nothing(era: str, ear: Ear) -> None:

@@ -119,4 +119,4 @@ def _print(copied: Copied, target: str) -> None:
         to.print("The copy's key slots had been changed; it keeps them.", style="yellow")
     if copied.left_out:
         named = one_line(", ".join(copied.left_out))
-        to.print(f"Not part of this store and not copied: {named}", style="yellow", soft_wrap=True)
+        to.print(f"No part of a copy, and not copied: {named}", style="yellow", soft_wrap=True)

@@ -18,6 +18,7 @@ examples:
   safepoint serve                                    the default store, for one MCP client
   safepoint serve --store ~/agents --key-file ~/keys/agents.key
   safepoint serve --transport http --port 8765       http://127.0.0.1:8765/mcp, for this machine
+  safepoint serve --transport http --host 0.0.0.0 --auth tokens     for who has a token
 
 `safepoint setup` makes clients start it.
 """
@@ -40,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", metavar="ADDRESS", help="where http listens (127.0.0.1)")
     parser.add_argument("--port", type=port, metavar="N", help="its port (8765); 0: any")
     parser.add_argument("--path", metavar="PATH", help="the path of its MCP endpoint (/mcp)")
+    parser.add_argument(
+        "--auth", metavar="KIND", help="what callers bring to http: none, tokens, oauth or both"
+    )
     parser.add_argument("--log", metavar="LEVEL", help="debug, info, warning or error")
     parser.add_argument("--log-format", metavar="FORMAT", help="text or json")
 
@@ -61,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
         host=args.host,
         port=args.port,
         path=args.path,
+        auth=args.auth,
     )
     serve = _over_http() if settings.transport == "http" else _over_stdio()
     gc.freeze()

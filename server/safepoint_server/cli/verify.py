@@ -138,6 +138,7 @@ def _print(report: VerifyReport) -> None:
     to = console()
     counts = [
         (report.workspaces, "workspaces"),
+        (report.tokens, "tokens"),
         (report.manifests, "manifests"),
         (report.records, "records"),
         (report.documents, "documents rebuilt"),

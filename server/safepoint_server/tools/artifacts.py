@@ -16,6 +16,7 @@ from safepoint import ArtifactInfo, InvalidInput, NotFound, RestoredFolder, Save
 from safepoint.artifacts import Artifacts
 from safepoint.filing.files import guess_media_type
 from safepoint.filing.places import FileBelow
+from safepoint_server.access import Scope
 from safepoint_server.names import check_step_name, show_name
 from safepoint_server.reporting import reporting
 from safepoint_server.texts import is_text, text_part
@@ -260,6 +261,7 @@ async def _written(
     artifacts: Artifacts, args: LoadArtifactArguments, path: str, call: Call
 ) -> LoadArtifactReply:
     """Write a file, or all files of a folder, to an allowed path."""
+    call.access.require(Scope.WRITE, "load_artifact with path")
     if args.start or args.length is not None:
         raise InvalidInput(
             "path writes the whole file; start and length are for replies",
@@ -372,5 +374,6 @@ LOAD_ARTIFACT = ToolSpec(
     reply=LoadArtifactReply,
     run=load_artifact,
     event="load_artifact",
+    scope=Scope.READ,
     idempotent=True,
 )

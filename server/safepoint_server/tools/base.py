@@ -13,6 +13,7 @@ from mcp.types import ContentBlock
 from pydantic import AfterValidator, ConfigDict, Field
 
 from safepoint import JSON, UNSET, Unset
+from safepoint_server.access import Scope
 from safepoint_server.tools.call import Call
 
 __all__ = ["AnyJson", "Arguments", "Reply", "Text", "ToolSpec", "WorkspaceName"]
@@ -84,8 +85,9 @@ R = TypeVar("R", bound=Reply)
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec(Generic[A, R]):
-    """One tool. `description` begins with when to call it; `event` names it in the log.
-    `destructive` says that it takes away what others work with, though nothing is erased."""
+    """One tool. `description` begins with when to call it; `event` names it in the log. `scope` is
+    what a caller needs to be offered it and to call it. `destructive` says that it takes away what
+    others work with, though nothing is erased."""
 
     name: str
     description: str
@@ -93,6 +95,7 @@ class ToolSpec(Generic[A, R]):
     reply: type[R]
     run: Callable[[A, Call], Awaitable[R]]
     event: str
+    scope: Scope = Scope.WRITE
     read_only: bool = False
     idempotent: bool = False
     destructive: bool = False

@@ -12,13 +12,14 @@ from typing import Any, Final
 from mcp.server.mcpserver import Context
 from opentelemetry import trace
 
-from safepoint import Actor, Store, Workspace
-from safepoint_server.access import Access
+from safepoint import Actor, Workspace
+from safepoint_server.access import Access, Scope
 from safepoint_server.dialog import Dialog
 from safepoint_server.names import check_workspace_name
 from safepoint_server.paths import AllowedPaths
 from safepoint_server.references import AllowedReferences
 from safepoint_server.reporting import Report
+from safepoint_server.visible import VisibleStore
 
 __all__ = ["Call", "caller", "identify"]
 
@@ -29,11 +30,13 @@ MAX_CHARS: Final = 100
 class Call:
     """What a tool's function gets besides its arguments. `dialog` is None where the client has
     none. `files` are those of this machine that may be used, `references` looks at what may be
-    looked at, `report` tells the client how far the call is. `note` is for the log: names, numbers.
+    looked at, `report` tells the client how far the call is. `scope` is what it needs. `note`
+    is for the log: names, numbers.
     """
 
     access: Access
     actor: Actor
+    scope: Scope = Scope.READ
     dialog: Dialog | None = None
     files: AllowedPaths = field(default_factory=AllowedPaths)
     references: AllowedReferences | None = None
@@ -41,24 +44,28 @@ class Call:
     note: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def store(self) -> Store:
+    def store(self) -> VisibleStore:
         return self.access.store
 
     def workspace(self, name: str) -> Workspace:
         """The workspace of that name, written to as this caller.
 
         Raises:
-            InvalidInput: the name may not be used.
+            InvalidInput: the name may not be used, or not written to by this caller.
+            NotFound: it is to be read, and not by this caller.
         """
         check_workspace_name(name)
         self.note["workspace"] = name
+        if self.scope is not Scope.READ:
+            self.store.check_inside(name)
         return self.store.workspace(name, actor=self.actor)
 
     def told(self) -> dict[str, Any]:
         """What the log line says: the note, and who called."""
         actor = f"{self.actor.name} {self.actor.version}".strip()
         who = {"actor": actor, "transport": self.actor.transport}
-        return {**self.note, **who, "principal": self.access.principal or None}
+        access = self.access
+        return {**self.note, **who, "principal": access.principal or None, "tenant": access.tenant}
 
 
 def identify(request_id: object) -> dict[str, str]:
@@ -71,17 +78,17 @@ def identify(request_id: object) -> dict[str, str]:
     return identity
 
 
-def caller(context: Context[Any, Any], transport: str) -> Actor:
-    """The client that made this call, as it names itself, on this host and process."""
+def caller(context: Context[Any, Any], transport: str, access: Access) -> Actor:
+    """Who made this call, on this host and process: the client, as it names itself, or else whom
+    its credentials stand for, and then the client is the program that they used."""
     params = context.session.client_params
     info = params.client_info if params is not None else None
-    return Actor(
-        name=_clean(info.name if info is not None else "") or "unknown client",
-        version=_clean(info.version if info is not None else ""),
-        host=_host(),
-        process=str(os.getpid()),
-        transport=transport,
-    )
+    name = _clean(info.name if info is not None else "") or "unknown client"
+    version = _clean(info.version if info is not None else "")
+    if access.principal:
+        name, version = _clean(access.principal), f"{name} {version}".strip()
+        transport = f"{transport}/{access.by}"
+    return Actor(name, version, _host(), str(os.getpid()), transport)
 
 
 @cache

@@ -90,6 +90,8 @@ class CheckedTool(Tool):
         with observed(self._observer, "call", facts):
             try:
                 call = await self._new_call(context)
+                call.scope = spec.scope
+                call.access.require(spec.scope, spec.name)
                 checked = check_arguments(spec.name, spec.arguments, arguments)
                 reply = await spec.run(checked, call)
                 result = _result(reply.data(), reply.attached())

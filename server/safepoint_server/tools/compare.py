@@ -9,6 +9,7 @@ from pydantic import Field
 
 from safepoint import Change, Changes, Comparison
 from safepoint.format.jsontext import encode_json
+from safepoint_server.access import Scope
 from safepoint_server.tools.base import Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import cut
@@ -134,5 +135,6 @@ COMPARE = ToolSpec(
     reply=CompareReply,
     run=compare_checkpoints,
     event="compare",
+    scope=Scope.READ,
     read_only=True,
 )

@@ -58,6 +58,7 @@ class ForkReply(Reply):
 
 async def fork_workspace(args: ForkArguments, call: Call) -> ForkReply:
     check_workspace_name(args.new_name)
+    call.store.check_inside(args.new_name)
     workspace = call.workspace(args.workspace)
     async with reporting(call.report) as told:
         forked = await workspace.fork(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safepoint import CheckpointInfo, WorkspaceInfo
+from safepoint_server.access import Scope
 from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import ProgressReply, cut, fitting_page, timestamp
@@ -133,6 +134,7 @@ LIST_CHECKPOINTS = ToolSpec(
     reply=CheckpointsReply,
     run=list_checkpoints,
     event="list_checkpoints",
+    scope=Scope.READ,
     read_only=True,
 )
 LIST_WORKSPACES = ToolSpec(
@@ -142,5 +144,6 @@ LIST_WORKSPACES = ToolSpec(
     reply=WorkspacesReply,
     run=list_workspaces,
     event="list_workspaces",
+    scope=Scope.READ,
     read_only=True,
 )

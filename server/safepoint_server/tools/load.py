@@ -10,6 +10,7 @@ from pydantic import Field
 
 from safepoint import UNSET, Checkpoint, NotFound
 from safepoint.format.jsontext import encode_json
+from safepoint_server.access import Scope
 from safepoint_server.names import show_name
 from safepoint_server.tools.base import Arguments, Text, ToolSpec, WorkspaceName
 from safepoint_server.tools.brief import BriefReply, brief_reply
@@ -46,8 +47,8 @@ class LoadReply(BriefReply):
 
 
 async def load_checkpoint(args: LoadArguments, call: Call) -> LoadReply:
-    workspace = call.workspace(args.workspace)
     try:
+        workspace = call.workspace(args.workspace)
         found = await workspace.load(version=args.version, label=args.label or None)
     except NotFound as error:
         if error.code != "workspace_not_found":
@@ -114,5 +115,6 @@ LOAD = ToolSpec(
     reply=LoadReply,
     run=load_checkpoint,
     event="load",
+    scope=Scope.READ,
     read_only=True,
 )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from safepoint import UNSET, PlannedStep, Step
+from safepoint_server.access import Scope
 from safepoint_server.names import check_approval_name, check_step_name
 from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
@@ -197,5 +198,6 @@ LIST_STEPS = ToolSpec(
     reply=StepsReply,
     run=list_steps,
     event="list_steps",
+    scope=Scope.READ,
     read_only=True,
 )

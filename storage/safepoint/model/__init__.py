@@ -44,6 +44,7 @@ from safepoint.model.steps import (
     Step,
     StepStatus,
 )
+from safepoint.model.tokens import Token
 from safepoint.model.verify import Problem, RepairReport, VerifyReport
 from safepoint.model.workspaces import (
     Brief,
@@ -112,6 +113,7 @@ __all__ = [
     "Started",
     "Step",
     "StepStatus",
+    "Token",
     "Unset",
     "Verdict",
     "VerifyReport",

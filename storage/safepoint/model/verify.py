@@ -40,6 +40,7 @@ class VerifyReport:
     """
 
     workspaces: int = 0
+    tokens: int = 0
     deleted: int = 0
     manifests: int = 0
     records: int = 0

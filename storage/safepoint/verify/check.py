@@ -33,6 +33,7 @@ from safepoint.verify.places import check_root, check_workspace_places
 from safepoint.verify.reader import UNKNOWN_KEY, Intact, Reader
 from safepoint.verify.records import Checked, check_records
 from safepoint.verify.tally import Tally
+from safepoint.verify.tokens import check_tokens
 
 __all__ = ["Found", "check_store", "check_workspace"]
 
@@ -54,6 +55,7 @@ class Found:
 async def check_store(shared: Shared, tally: Tally, *, deep: bool) -> None:
     """Manifests, every workspace, and what lies beside them."""
     await check_store_manifests(shared, tally)
+    await check_tokens(shared, tally)
     await check_root(shared.objects, tally)
     async for folder in _folders(shared):
         try:

@@ -22,7 +22,7 @@ from safepoint.verify.tally import Tally
 __all__ = ["DAMAGED_FOLDER", "check_root", "check_workspace_places"]
 
 DAMAGED_FOLDER = "damaged/"
-_ELSEWHERE = ("tenants", "probe")
+_ELSEWHERE = ("tenants", "probe", "tokens")
 _PAGE = 1000
 _PAST = "~" * 201  # sorts behind every segment of a key
 

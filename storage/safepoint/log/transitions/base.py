@@ -166,12 +166,17 @@ def fingerprint(*parts: object) -> str:
 def check_exists(document: Document, context: Context) -> None:
     """For commands that begin no workspace: it may have been deleted since they were made."""
     if not document.exists:
-        gone = ": it was deleted" if document.version else ""
-        raise NotFound(
-            f"there is no workspace {context.workspace!r} in this store{gone}",
-            hint="It begins with its first save_checkpoint, plan_steps or start_step.",
-            code="workspace_not_found",
-        )
+        raise no_workspace(context.workspace, deleted=bool(document.version))
+
+
+def no_workspace(name: str, *, deleted: bool = False) -> NotFound:
+    """What everybody is told who reads a workspace that is not there."""
+    gone = ": it was deleted" if deleted else ""
+    return NotFound(
+        f"there is no workspace {name!r} in this store{gone}",
+        hint="It begins with its first save_checkpoint, plan_steps or start_step.",
+        code="workspace_not_found",
+    )
 
 
 def check_text(value: str | None, what: str, *, limit: int, unit: str = "bytes") -> None:
