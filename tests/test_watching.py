@@ -194,19 +194,6 @@ async def test_who_waits_is_told_of_the_end_also_while_the_store_is_asked() -> N
             assert await asyncio.wait_for(waiting, HANG) == ()
 
 
-@pytest.mark.parametrize("watched", [Watched(Part.NAMES), Watched(Part.WORKSPACE, "w")])
-async def test_what_nobody_waited_to_see_is_not_watched(watched: Watched) -> None:
-    gated = GatedObjects(MemoryObjects())
-    async with Store.open(gated) as store, store.watch(NEVER) as watch:
-        looking = gated.hold("list")
-        adding = asyncio.create_task(watch.add(watched))
-        await looking.reached.wait()
-        adding.cancel()
-        await asyncio.wait([adding])
-        assert not watch.busy
-        assert not store._watching._seen
-
-
 async def test_of_more_than_a_thousand_workspaces_the_last_is_told_of_too() -> None:
     objects = MemoryObjects()
     async with Store.open(objects, pages="off") as here, Store.open(objects) as there:

@@ -91,11 +91,7 @@ class Watch:
         self._watching.join(self, name)
         self._marks[watched] = _UNKNOWN
         self._names[name] += 1
-        try:
-            await self._watching.read(name)
-        except BaseException:
-            self.discard(watched)
-            raise
+        await self._watching.read(name)
         if self._marks.get(watched) is _UNKNOWN:
             self._marks[watched] = None  # not read: the first look that can is news
 
