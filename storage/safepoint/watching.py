@@ -157,7 +157,7 @@ class Watch:
                 self._shown = frozenset(one for one in folders if self._sees(_name_of(one)))
         names = (self._turns, self._shown)
         marks = {Part.NAMES: names, Part.LIST: (self._commits, names)}
-        self.told("", lambda watched: marks[watched.part])
+        self.told("", lambda watched: marks.get(watched.part))
 
     def _sees(self, name: str | None) -> bool:
         return self._visible is None or (name is not None and self._visible(name))
