@@ -26,6 +26,8 @@ __all__ = ["CALLS", "Figures", "Load", "Loads", "measure_load"]
 CALLS = ("echo", "save", "load")
 _PAYLOAD = 2048
 _ITEMS = 18
+_CACHE = "16MiB"
+"""Or memory would be that of the cache, which fills at whatever load."""
 
 
 @dataclass
@@ -112,7 +114,8 @@ def measure_load(folder: Path, loads: Sequence[tuple[int, int]], rounds: int, ca
     with seaweedfs(folder / "bucket") as server, ExitStack() as leaving:
         place = Place(server.s3, "load", folder / "key")
         asyncio.run(_look(place, folder, []))  # makes the store, so that nobody races for that
-        own = [safepoint_replica(f"own-{n}", folder, place) for n in range(most)]
+        limits = {"SAFEPOINT_CACHE_BYTES": _CACHE}
+        own = [safepoint_replica(f"own-{n}", folder, place, **limits) for n in range(most)]
         bare = [echo_replica(f"bare-{n}", folder) for n in range(most)]
         for replica in (*own, *bare):
             leaving.callback(replica.kill)

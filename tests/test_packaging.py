@@ -297,7 +297,7 @@ def read_only(image: Image, command: list[str]) -> list[str]:
     where this machine lets its users have one; else as it is."""
     own = [str(shutil.which("unshare")), "--mount", "--map-root-user"]
     try:
-        subprocess.run([*own, "/bin/true"], check=True)
+        subprocess.run([*own, "/bin/sh", "-c", "mount -o remount,bind,ro /"], check=True)
     except (OSError, subprocess.CalledProcessError):
         return command
     volumes = [str(image.place(volume)) for volume in json.loads(stages()[-1].last("VOLUME"))]

@@ -14,7 +14,7 @@ from bench.soak.run import Plan, soak
 
 from safepoint import Store
 
-SHORT = Plan(seconds=600.0, calls=120, rests=1, settle=0.0, kills=0.5, warm_up=5)
+SHORT = Plan(seconds=600.0, calls=120, rests=1, settle=0.0, kills=0.5, warm_up=1)
 
 
 def test_agents_of_both_eras_lose_nothing_while_replicas_are_killed(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_agents_of_both_eras_lose_nothing_while_replicas_are_killed(tmp_path: Pa
     assert outcome.kills
     assert outcome.tally.saves
     assert {"auto", "legacy"} == set(outcome.tally.connections)
-    assert outcome.records >= len(outcome.tally.saves) + SHORT.warm_up
+    assert outcome.records > len(outcome.tally.saves)
     assert "WRONG" in report(outcome)
     assert "Nothing lost" in report(replace(outcome, wrong=[]))
 

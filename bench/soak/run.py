@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ _TEAMS = ("alpha", "beta", "gamma")
 _REPLICAS = 3
 _CALLS_A_MINUTE = 1800
 _FEWEST_RESTS = 8
-_WARM_UP_CALLS = 400
+_WARM_UP_CLIENTS, _WARM_UP_CALLS = 32, 25
 _CACHE = "1MiB"
 """So that it is full in the warm-up."""
 
@@ -36,7 +37,7 @@ _CACHE = "1MiB"
 class Plan:
     """How long agents work, how many calls they make at most, how often they rest, for how long at
     each rest nothing happens before processes are looked at, and how many seconds pass from kill to
-    kill, on the average."""
+    kill, on the average. Before, each of 32 clients makes some calls to warm one of them up."""
 
     seconds: float
     calls: int
@@ -102,11 +103,17 @@ async def _opened(place: Place, folder: Path) -> AsyncIterator[Store]:
 
 
 def _warm_up(replica: Replica, calls: int) -> None:
-    """What a process makes once, it makes in its first hundreds of calls."""
-    with closing(Caller(replica.port)) as caller:
-        for number in range(calls):
-            arguments = {"workspace": "warm-up", "state": {"number": number}}
-            caller.call("save_checkpoint", arguments)
+    """What a process makes once, it makes in its first hundreds of calls, and its pools of threads
+    and connections are full when many have met."""
+
+    def save(client: int) -> None:
+        with closing(Caller(replica.port)) as caller:
+            for number in range(calls):
+                arguments = {"workspace": f"warm-up-{client}", "state": {"number": number}}
+                caller.call("save_checkpoint", arguments)
+
+    with ThreadPoolExecutor(_WARM_UP_CLIENTS) as clients:
+        list(clients.map(save, range(_WARM_UP_CLIENTS)))
 
 
 async def _work(outcome: Outcome, fleet: Fleet, gate: Gate, store: Store) -> None:

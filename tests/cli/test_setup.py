@@ -306,6 +306,23 @@ def test_a_project_cannot_make_it_write_elsewhere(cli: Cli, empty: Any, home: Pa
     assert target.read_text() == "{}"
 
 
+def test_what_came_with_a_checkout_is_not_taken_over(cli: Cli, empty: Any, home: Path) -> None:
+    path = home / "project" / ".mcp.json"
+    entry = {"command": "/x/safepoint", "args": ["serve"], "env": {"PYTHONPATH": "evil"}}
+    text = json.dumps({"mcpServers": {"safepoint": entry}})
+    path.write_text(text)
+    args = [*empty.options, "--client", "claude-code", "--no-hooks", "--scope", "project"]
+    ran = cli("setup", *args)
+    assert ran.code == 1
+    assert "holds more than setup writes" in ran.err
+    assert path.read_text() == text
+    del entry["env"]
+    path.write_text(json.dumps({"mcpServers": {"safepoint": entry}}))
+    assert cli("setup", *args).code == 0
+    path.write_text(path.read_text().replace('"serve"', '"serve", "--toolsets", "core"'))
+    assert cli("setup", *args).code == 1, "who added that cannot be told"
+
+
 def test_a_team_server_is_registered_with_a_token_from_the_environment(
     cli: Cli, home: Path, files: dict[Path, bytes]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -215,3 +216,16 @@ def test_a_head_that_is_not_one_is_refused(head: dict[str, Any]) -> None:
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     with pytest.raises((ValueError, Unsupported)):
         decode(data)
+
+
+def test_the_stored_form_of_an_entry_takes_little_more_memory_than_its_text() -> None:
+    entries = [StepEntry(status="done", title=f"step {n}") for n in range(1000)]
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        texts = [entry.stored for entry in entries]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(orjson.dumps(texts)) < 60_000
+    assert after - before < 300_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from safepoint.format.document import EMPTY
@@ -15,6 +15,7 @@ NUMBERS = st.sets(st.integers(1, 60))
 
 
 @given(NUMBERS, NUMBERS, st.integers(0, 61), st.integers(0, 61))
+@example({1, 22, 23}, set(), 23, 22)
 def test_they_are_sets(a: set[int], b: set[int], first: int, last: int) -> None:
     one, other = Versions.of(a), Versions.of(b)
     assert list(one) == sorted(a)

@@ -1,6 +1,7 @@
 """What doctor says of the MCP clients here: is Safepoint registered, does it start, do hooks run.
 
-A file in a project may come from anybody. What it names is started only when it is this program.
+A file in a project may come from anybody. What it names is started only when it is, to the letter,
+what setup writes there for the store that doctor looks at.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from safepoint_server.cli.checks import Finding
 from safepoint_server.cli.place import folder_of
 from safepoint_server.setup.clients import Machine
-from safepoint_server.setup.entry import PASSPHRASE, launch_command
+from safepoint_server.setup.entry import PASSPHRASE, Local, merged_entry
+from safepoint_server.setup.hooks import hook_command
 from safepoint_server.setup.registered import Registered, Start, registered
 
 if TYPE_CHECKING:
@@ -32,18 +35,21 @@ _HOOK_SECONDS: Final = 10.0
 _SETUP: Final = "Run: safepoint setup --client {}"
 
 
-async def examine_clients(machine: Machine, project: Path) -> AsyncIterator[Finding]:
+async def examine_clients(machine: Machine, project: Path, server: Local) -> AsyncIterator[Finding]:
     """One finding for each client and scope, and one more for its hooks. A server that several
-    clients start is started once."""
+    clients start is started once. `server` is what setup would register now."""
     answers: dict[Start, tuple[bool, str]] = {}
     for one in registered(machine, project):
-        yield await _server(one, machine.environ, answers)
+        yield await _server(one, machine.environ, server, answers)
         if one.hooks or (one.entry is not None and one.client.hooks is not None and not one.url):
-            yield await _hooks(one, machine)
+            yield await _hooks(one, machine, server)
 
 
 async def _server(
-    one: Registered, environ: Mapping[str, str], answers: dict[Start, tuple[bool, str]]
+    one: Registered,
+    environ: Mapping[str, str],
+    server: Local,
+    answers: dict[Start, tuple[bool, str]],
 ) -> Finding:
     name = _name(one)
     again = _SETUP.format(one.client.name)
@@ -55,8 +61,8 @@ async def _server(
     if start is None:
         return await _remote(one, environ)
     told = f"registered in {one.path}, with the store {start.store or 'of its own environment'}"
-    if one.scope == "project" and not _is_this_program(start):
-        return Finding(name, "warning", f"{told}; it is another program: not started", again)
+    if one.scope == "project" and start != _as_set_up(one, server).start(environ):
+        return Finding(name, "warning", f"{told}; not as setup writes it: not started", again)
     if shutil.which(start.words[0]) is None:
         return Finding(name, "failed", f"{told}; {start.words[0]} is not there", again)
     why_not = _why_not_started(start)
@@ -89,10 +95,8 @@ def _name(one: Registered) -> str:
     return one.client.title if one.scope == "user" else f"{one.client.title} (project)"
 
 
-def _is_this_program(start: Start) -> bool:
-    command = launch_command()
-    theirs = [key for key, _ in start.env if not key.startswith("SAFEPOINT_")]
-    return start.words[: len(command)] == command and not theirs
+def _as_set_up(one: Registered, server: Local) -> Registered:
+    return replace(one, entry=merged_entry(one.client, server, None))
 
 
 def _why_not_started(start: Start) -> str:
@@ -147,7 +151,7 @@ async def _asked(transport: Transport) -> tuple[bool, str]:
         return False, str(reason) or type(reason).__name__
 
 
-async def _hooks(one: Registered, machine: Machine) -> Finding:
+async def _hooks(one: Registered, machine: Machine, server: Local) -> Finding:
     name = f"{_name(one)} hooks"
     wanted = one.client.hooks
     again = _SETUP.format(one.client.name)
@@ -156,14 +160,14 @@ async def _hooks(one: Registered, machine: Machine) -> Finding:
     missing = [event for event, _, _ in wanted.events if event not in one.hooks]
     if missing:
         return Finding(name, "warning", f"not installed for {', '.join(missing)}", again)
-    first = wanted.events[0][0]
+    first, ours, _ = wanted.events[0]
+    expected = hook_command(one.client, server, ours, machine.platform)
+    if one.scope == "project" and one.hooks[first] != expected:
+        return Finding(name, "warning", "not as setup writes them: not run", again)
     try:
         words = shlex.split(one.hooks[first])
     except ValueError:
         return Finding(name, "failed", f"{first} is no command line: {one.hooks[first]}", again)
-    ours = tuple(words[: len(launch_command())]) == launch_command()
-    if one.scope == "project" and not ours:
-        return Finding(name, "warning", "they call another program: not run", again)
     runs, problem = await asyncio.to_thread(_run_hook, words, first, machine.environ)
     if not runs:
         return Finding(name, "failed", f"{first} does not run: {problem}", again)

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _examine(settings: Settings) -> list[Finding]:
     findings = [finding async for finding in examine(settings)]
-    async for finding in examine_clients(Machine.here(), Path.cwd()):
+    async for finding in examine_clients(Machine.here(), Path.cwd(), local_server(settings)):
         findings.append(finding)
     return findings
 

@@ -91,7 +91,7 @@ def client_edits(
         }
 
     def serve(text: str) -> Text:
-        return _server_put(client, server, text)
+        return _server_put(client, server, text, trusted=project is None)
 
     def hook(text: str) -> JsonText:
         file = JsonText(text)
@@ -114,7 +114,7 @@ def client_edits(
 
 def snippet(client: Client, server: Local) -> str:
     """The file of a client that has this server and nothing else."""
-    return _server_put(client, server, "").text
+    return _server_put(client, server, "", trusted=True).text
 
 
 def binding_edit(project: Path, workspace: str, *, remove: bool) -> Edit:
@@ -129,12 +129,18 @@ def binding_edit(project: Path, workspace: str, *, remove: bool) -> Edit:
     return Edit("", "workspace", project / FILE_NAME, project, change, removes=remove)
 
 
-def _server_put(client: Client, server: Local | Remote | None, text: str) -> Text:
+def _server_put(client: Client, server: Local | Remote | None, text: str, *, trusted: bool) -> Text:
     file: Text = TomlText(text) if client.toml else JsonText(text)
     place = (client.servers, NAME)
     there = file.get(place)
     if server is not None:
-        file = file.put(place, merged_entry(client, server, there))
+        entry = merged_entry(client, server, there)
+        if not trusted and entry not in (there, merged_entry(client, server, None)):
+            raise NotEditable(  # a variable such as PYTHONPATH, which came with a checkout
+                "the entry there holds more than setup writes, and may be anybody's",
+                "Look at it, take out what is not yours or the entry, and run setup again.",
+            )
+        file = file.put(place, entry)
     elif is_ours(there):
         file = file.remove(place)
     if isinstance(file, JsonText) and client.asks:

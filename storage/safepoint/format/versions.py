@@ -73,6 +73,8 @@ class Versions:
 
     def _over(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The ranges that have a version from `first` to `last`."""
+        if first > last:
+            return
         at = max(0, bisect_right(self.ranges, (first, VERSION_MAX)) - 1)
         for start, end in self.ranges[at:]:
             if start > last:
