@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -14,6 +15,7 @@ import httpx2
 import jwt
 import pytest
 from jwt.algorithms import get_default_algorithms
+from tests.server.conftest import HANG
 from tests.server.serving import Serving, serving
 from tests.servers.issuer import Issuer, issuer_process
 
@@ -120,6 +122,9 @@ async def test_what_it_saves_is_its_subjects_in_both_eras(
         {"iat": int(time.time()) + 3600},
         {"sub": None, "client_id": None},
         {"sub": {"a": 1}, "client_id": None},
+        {"sub": "an\u200bna"},
+        {"sub": "anna\n"},
+        {"sub": " "},
     ],
 )
 async def test_claims_that_are_not_for_here_are_refused(
@@ -310,6 +315,38 @@ async def test_known_keys_are_kept_while_the_issuer_is_down_but_not_for_ever(
     issuer.state(fails=0)
     here.now += FAILED_PAUSE_SECONDS
     assert await here.status() == 200
+
+
+async def test_nobody_with_a_known_key_waits_for_an_issuer_that_is_known_to_be_down(
+    issuer: Issuer,
+) -> None:
+    answers, asked = asyncio.Event(), asyncio.Event()
+    now, down = 0.0, False
+
+    async def get(url: str) -> Any:
+        if down:
+            asked.set()
+            await answers.wait()
+            raise Unfetched("it does not answer")
+        return await fetch(url)
+
+    keys = IssuerKeys(OAuthSettings(issuer.url, PUBLIC), get, lambda: now)
+    assert await keys.find("rsa", "RS256")
+    now, down = FRESH_SECONDS, True
+    first = asyncio.create_task(keys.find("rsa", "RS256"))
+    await asked.wait()
+    answers.set()
+    assert await first
+    now += FAILED_PAUSE_SECONDS
+    answers.clear()
+    asked.clear()
+    async with asyncio.timeout(HANG):
+        assert await keys.find("rsa", "RS256")
+        await asked.wait()
+        down = False
+        answers.set()
+    now += FAILED_PAUSE_SECONDS
+    assert await keys.find("ed", "EdDSA")
 
 
 async def test_an_issuer_that_was_never_reached_is_503(issuer: Issuer) -> None:
