@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ async def test_too_large_a_body_is_refused_whether_it_says_so_or_not(server: Ser
         assert "SAFEPOINT_MAX_REQUEST_BYTES" in reply.json()["error"]["message"]
     content = iter([call('{"a": 1}').encode()])
     assert httpx2.post(server.url, content=content, headers=JSON).status_code == 200
+
+
+async def test_who_sends_far_too_much_reads_why_it_was_refused(server: Serving) -> None:
+    """This client sends all of it before it reads."""
+    host, port = server.base.removeprefix("http://").split(":")
+    client = HTTPConnection(host, int(port), timeout=HANG)
+    for _ in range(2):
+        client.request("POST", "/mcp", b"x" * 30_000_000, JSON)
+        reply = client.getresponse()
+        assert reply.status == 413
+        assert b"SAFEPOINT_MAX_REQUEST_BYTES" in reply.read()
+    client.close()
 
 
 async def test_deep_json_is_told_to_the_model_and_hangs_nobody(server: Serving) -> None:
