@@ -124,7 +124,7 @@ def test_a_client_that_is_named_is_set_up_before_its_first_start(
     assert entry["type"] == "stdio"
     assert entry["args"][-5:] == ["serve", *empty.options]
     hooks = json.loads((home / ".claude" / "settings.json").read_text())["hooks"]
-    assert list(hooks) == ["SessionStart", "PreCompact", "Stop", "SessionEnd"]
+    assert list(hooks) == ["SessionStart", "PostToolUse", "PreCompact", "Stop", "SessionEnd"]
 
 
 def test_hooks_can_be_left_out_and_taken_out(

@@ -18,7 +18,6 @@ from tests.server.serving import Serving, serving
 from tests.servers.issuer import Issuer, issuer_process
 
 from safepoint import InvalidInput
-from safepoint_server.access import Scope
 from safepoint_server.auth.callers import Refused
 from safepoint_server.auth.jwks import (
     FAILED_PAUSE_SECONDS,
@@ -31,6 +30,7 @@ from safepoint_server.auth.jwks import (
 )
 from safepoint_server.auth.oauth import OAuthTokens
 from safepoint_server.oauth_settings import OAuthSettings
+from safepoint_server.scopes import Scope
 from safepoint_server.settings import Settings
 
 pytestmark = pytest.mark.anyio

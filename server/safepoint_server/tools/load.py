@@ -10,8 +10,8 @@ from pydantic import Field
 
 from safepoint import UNSET, Checkpoint, NotFound
 from safepoint.format.jsontext import encode_json
-from safepoint_server.access import Scope
 from safepoint_server.names import show_name
+from safepoint_server.scopes import Scope
 from safepoint_server.tools.base import Arguments, Text, ToolSpec, WorkspaceName
 from safepoint_server.tools.brief import BriefReply, brief_reply
 from safepoint_server.tools.call import Call
