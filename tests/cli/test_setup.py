@@ -382,6 +382,12 @@ def test_a_client_without_http_servers_fails_when_it_is_named(
     assert contents(home) == files
 
 
+def test_changes_are_shown_where_they_are_asked_for(cli: Cli, empty: Any, home: Path) -> None:
+    options = ("setup", *empty.options, "--client", "zed")
+    assert '+    "safepoint": {' in cli(*options, "--dry-run").out
+    assert '"safepoint": {' not in cli(*options).out
+
+
 def test_a_path_that_is_not_unicode_is_refused(cli: Cli, empty: Any, home: Path) -> None:
     ran = cli("setup", "--store", "/data/\udcff", "--client", "cursor")
     assert ran.code == 1
