@@ -36,6 +36,8 @@ __all__ = ["Subscriptions"]
 
 MAX_URIS: Final = 100
 MAX_STREAMS: Final = 1000
+MAX_STREAMS_EACH: Final = 200
+"""Of one principal, where callers can be told apart: nobody takes all there are."""
 
 _PARTS: Final = {
     Kind.WORKSPACES: Part.LIST,
@@ -49,6 +51,8 @@ _PARTS: Final = {
 _NAMES: Final = Watched(Part.NAMES)
 
 Admit = Callable[[], Awaitable[Call]]
+Holder = tuple[str | None, str, str]
+"""Tenant, kind of credentials and principal."""
 
 
 class _Wanted:
@@ -116,7 +120,7 @@ class Subscriptions:
 
     def __init__(self, seconds: float) -> None:
         self._interval = timedelta(seconds=seconds)
-        self._watches: set[Watch] = set()
+        self._watches: dict[Watch, Holder] = {}
         self._connections: dict[Connection, _Wanted] = {}
         self._closed = False
 
@@ -186,19 +190,23 @@ class Subscriptions:
 
     @contextmanager
     def _watch(self, call: Call) -> Iterator[Watch]:
-        if len(self._watches) >= MAX_STREAMS:
+        access = call.access
+        holder = (access.tenant, access.by, access.principal)
+        held = sum(other == holder for other in self._watches.values())
+        if len(self._watches) >= MAX_STREAMS or (access.principal and held >= MAX_STREAMS_EACH):
             raise LimitExceeded(
-                f"This server has {MAX_STREAMS} subscribers, and that is the most",
+                f"A server has at most {MAX_STREAMS} subscribers, and of one principal "
+                f"{MAX_STREAMS_EACH}; so many listen now",
                 hint="Read the resource again when you need to know.",
             )
         watch = call.store.watch(self._interval)
         if self._closed:
             watch.close()
-        self._watches.add(watch)
+        self._watches[watch] = holder
         try:
             yield watch
         finally:
-            self._watches.discard(watch)
+            del self._watches[watch]
             watch.close()
 
 

@@ -6,7 +6,7 @@ import asyncio
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.server.test_http import http_server
 from safepoint import InvalidInput, Store
 from safepoint.objects.memory import MemoryObjects
 from safepoint.testing.faults import GatedObjects
+from safepoint_server import subscriptions
 from safepoint_server.access import Access, OneStore
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
@@ -252,6 +253,39 @@ async def test_who_may_not_come_in_any_more_is_told_nothing(era: str, ear: Ear) 
                         await asyncio.sleep(0)
                 door.closed = False
             assert ear.heard.empty()
+
+
+@dataclass
+class Named:
+    """See Door. Lets everybody in under one name after another."""
+
+    store: Store
+    name: str = "anna"
+
+    async def admit(self, context: Any) -> Access:
+        return Access(VisibleStore(self.store), self.name, "token")
+
+
+async def test_no_principal_takes_the_streams_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_STREAMS_EACH", 2)
+    async with Store.open("memory://") as store:
+        door = Named(store)
+        async with Client(create_server(door, store, NEVER)) as client, AsyncExitStack() as staying:
+            for _ in range(2):
+                await staying.enter_async_context(client.listen(resource_subscriptions=[ROOT]))
+            with pytest.raises(MCPError, match="of one principal 2"):
+                async with client.listen(resource_subscriptions=[ROOT]):
+                    pass
+            door.name = "ben"
+            async with client.listen(resource_subscriptions=[ROOT]):
+                pass
+            door.name = "anna"
+            await staying.aclose()
+            async with asyncio.timeout(HANG):
+                while store._watching._watches:
+                    await asyncio.sleep(0)
+            async with client.listen(resource_subscriptions=[ROOT]):
+                pass
 
 
 async def test_a_client_of_a_process_hears_of_its_work_and_that_of_others(
