@@ -7,12 +7,14 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from safepoint.errors import InvalidInput, OutcomeUnknown, Unavailable, Unsupported
+from safepoint.objects._calls import Calls
 from safepoint.objects._durable import OsCalls, file_system_type, sync_fully
 from safepoint.objects._lock import file_lock
 from safepoint.objects.base import ObjectStore, SetsAside
@@ -455,6 +457,34 @@ def test_where_nothing_can_be_written_objects_are_read_all_the_same(
         objects = LocalObjects(tmp_path, os_calls=OsCalls(one_sync_is_sound=refused))
         await objects.make_durable("a/1")
         assert await objects.get("a/1") == b"one"
+
+    asyncio.run(run())
+
+
+def test_while_another_process_holds_the_lock_only_who_replaces_waits(tmp_path: Path) -> None:
+    locked, free = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        with file_lock(str(tmp_path / ".tmp" / "lock")):
+            locked.set()
+            return free.wait(20)
+
+    async def run() -> None:
+        objects = LocalObjects(tmp_path)
+        objects._calls = Calls(lambda: True, lambda: 0.0)  # as on a quick disk
+        for n in range(40):
+            await objects.put(f"k{n}", b"1", if_absent=True)
+        holding = asyncio.create_task(asyncio.to_thread(hold))
+        await asyncio.to_thread(locked.wait)
+        replacing = asyncio.create_task(objects.put("k0", b"2"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not await objects.put("k1", b"3", if_absent=True)
+        assert not replacing.done()
+        free.set()
+        assert await holding
+        assert await replacing
+        assert await objects.get("k0") == b"2"
 
     asyncio.run(run())
 

@@ -23,8 +23,8 @@ __all__ = ["LocalObjects"]
 class LocalObjects:
     """See ObjectStore, SetsAside, MakesDurable, StreamStore and TellsAge.
 
-    An operation is one hop to a worker thread, and so is every chunk of a stream; put, get and
-    make_durable are none on a disk that answers faster (see Calls).
+    An operation is one hop to a worker thread, and so is every chunk of a stream; put with
+    `if_absent`, get and make_durable are none on a disk that answers faster (see Calls).
 
     The folder is made at the first operation, mode 0700, or with `create=False` must be there.
     From then on it must stay the same folder: if it vanishes, or an unmounted disk bares an empty
@@ -64,6 +64,8 @@ class LocalObjects:
     ) -> bool:
         """See ObjectStore.put."""
         put = partial(self._files.put, key, data, if_absent=if_absent, after=after)
+        if not if_absent:  # who replaces waits for a lock, which another process may hold
+            return await asyncio.to_thread(put)
         return await self._calls.run("put", put, len(data))
 
     async def get(self, key: str) -> bytes | None:
