@@ -86,6 +86,8 @@ def http_app(
         max_request_body_size=settings.max_request_bytes,
         transport_security=security,
     )
+    # Behind a proxy a redirect would lead to http://, with the token.
+    routes.router.redirect_slashes = False
     metadata = _metadata_routes(settings)
     routes.router.routes += [
         Route("/healthz", healthz),
