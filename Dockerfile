@@ -20,13 +20,14 @@ RUN useradd --uid 10001 --home-dir /data/home --no-create-home --shell /usr/sbin
     && install -d -o safepoint -g safepoint -m 0700 /data /data/store /data/key /data/home
 COPY --from=build /opt/safepoint /opt/safepoint
 # The key file that is made where no key is given lies below /data/key; none is set, so that a
-# passphrase or a KMS key can be.
+# passphrase or a KMS key can be. The health check asks nobody as long as the transport is stdio.
 ENV PATH=/opt/safepoint/bin:$PATH \
     HOME=/data/home \
     XDG_CONFIG_HOME=/data/key \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    SAFEPOINT_STORE=file:///data/store
+    SAFEPOINT_STORE=file:///data/store \
+    SAFEPOINT_TRANSPORT=stdio
 VOLUME ["/data/store", "/data/key", "/data/home"]
 USER 10001:10001
 EXPOSE 8765

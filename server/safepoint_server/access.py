@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from mcp.server.mcpserver import Context
 
 from safepoint import InvalidInput, Store
+from safepoint_server.scopes import EVERYTHING, Scope
 from safepoint_server.visible import VisibleStore
 
-__all__ = ["EVERYTHING", "Access", "Door", "OneStore", "Scope"]
-
-
-class Scope(StrEnum):
-    """What a caller may do. None of them includes another.
-
-    READ: see what workspaces hold. WRITE: change them. APPROVE: answer questions to people in a
-    dialog of the client. ADMIN: what belongs to the operator, such as metrics.
-    """
-
-    READ = "read"
-    WRITE = "write"
-    APPROVE = "approve"
-    ADMIN = "admin"
-
-
-EVERYTHING: Final = frozenset(Scope)
+__all__ = ["Access", "Door", "OneStore"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from safepoint import Actor, Observer, Store
 from safepoint._version import __version__
 from safepoint_server import stdio
-from safepoint_server.access import Door, OneStore, Scope
+from safepoint_server.access import Door, OneStore
 from safepoint_server.dialog import Dialog
 from safepoint_server.errors import unexpected
 from safepoint_server.instructions import INSTRUCTIONS
@@ -33,6 +33,7 @@ from safepoint_server.paths import AllowedPaths
 from safepoint_server.protocol import ProtocolServer
 from safepoint_server.references import AllowedReferences, below
 from safepoint_server.rights import Rights
+from safepoint_server.scopes import Scope
 from safepoint_server.settings import Settings
 from safepoint_server.states import Principal, anybody, request_states
 from safepoint_server.telemetry.spans import Spans

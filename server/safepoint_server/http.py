@@ -25,7 +25,7 @@ from starlette.types import Scope as Connection
 
 from safepoint import Observer, Store
 from safepoint.address import tenant_address
-from safepoint_server.access import Door, OneStore, Scope
+from safepoint_server.access import Door, OneStore
 from safepoint_server.app import create_server, process_actor, run_until_done
 from safepoint_server.auth.callers import Verifier
 from safepoint_server.auth.gate import Gate, HttpDoor, request_principal
@@ -36,6 +36,7 @@ from safepoint_server.auth.tokens import StoredTokens
 from safepoint_server.health import Readiness
 from safepoint_server.intake import Intake
 from safepoint_server.listening import Listener, listen
+from safepoint_server.scopes import Scope
 from safepoint_server.settings import Settings
 from safepoint_server.telemetry.both import Both
 from safepoint_server.telemetry.metrics import CONTENT_TYPE, Metrics

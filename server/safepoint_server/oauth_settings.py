@@ -6,8 +6,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from safepoint_server.access import Scope
 from safepoint_server.reading import Reader, refuse
+from safepoint_server.scopes import Scope
 
 __all__ = ["OAuthSettings", "is_loopback"]
 

@@ -10,8 +10,9 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_REQUEST
 
 from safepoint import SafepointError
-from safepoint_server.access import Access, Door, Scope
+from safepoint_server.access import Access, Door
 from safepoint_server.errors import refusal
+from safepoint_server.scopes import Scope
 
 __all__ = ["Rights"]
 

@@ -77,9 +77,13 @@ class _Wanted:
                 hint="Subscribe to safepoint://workspaces instead, or unsubscribe from some.",
             )
         watched = _watched(parse_uri(uri), call)
+        self._uris[uri] = watched  # at once: it counts, and the client may take it back meanwhile
         if watched is not None:
-            await self.watch.add(watched)
-        self._uris[uri] = watched
+            try:
+                await self.watch.add(watched)
+            except BaseException:
+                self.remove(uri)
+                raise
 
     def remove(self, uri: str) -> None:
         watched = self._uris.pop(uri, None)
@@ -118,9 +122,11 @@ class Subscriptions:
         self._interval = timedelta(seconds=seconds)
         self._watches: dict[Watch, Holder] = {}
         self._connections: dict[Connection, _Wanted] = {}
+        self._closed = False
 
     def close(self) -> None:
-        """End all streams, as their clients are told."""
+        """End all streams, as their clients are told, and those that are only about to begin."""
+        self._closed = True
         for watch in tuple(self._watches):
             watch.close()
 
@@ -194,6 +200,8 @@ class Subscriptions:
                 hint="Read the resource again when you need to know.",
             )
         watch = call.store.watch(self._interval)
+        if self._closed:
+            watch.close()
         self._watches[watch] = holder
         try:
             yield watch

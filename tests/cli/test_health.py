@@ -75,6 +75,15 @@ def test_nobody_there_is_not_well(cli: Cli) -> None:
     assert "no server answers on 127.0.0.1 port 1" in ran.err
 
 
-def test_a_server_on_its_pipes_is_well(cli: Cli) -> None:
+def test_without_settings_it_asks_where_a_server_listens_by_default(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(503, b'{"reason":"unreachable"}') as port:
+        monkeypatch.setenv("SAFEPOINT_PORT", port)
+        assert cli("health").code == 5
+
+
+def test_a_server_on_its_pipes_is_well(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAFEPOINT_TRANSPORT", "stdio")
     assert cli("health").out == "serves its client alone, on standard input\n"
     assert cli("health", "--json").json == {"status": "stdio"}

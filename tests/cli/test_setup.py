@@ -124,7 +124,7 @@ def test_a_client_that_is_named_is_set_up_before_its_first_start(
     assert entry["type"] == "stdio"
     assert entry["args"][-5:] == ["serve", *empty.options]
     hooks = json.loads((home / ".claude" / "settings.json").read_text())["hooks"]
-    assert list(hooks) == ["SessionStart", "PreCompact", "Stop", "SessionEnd"]
+    assert list(hooks) == ["SessionStart", "PostToolUse", "PreCompact", "Stop", "SessionEnd"]
 
 
 def test_hooks_can_be_left_out_and_taken_out(
@@ -380,6 +380,12 @@ def test_a_client_without_http_servers_fails_when_it_is_named(
     assert ran.code == 1
     assert "takes no server over HTTP" in ran.err
     assert contents(home) == files
+
+
+def test_changes_are_shown_where_they_are_asked_for(cli: Cli, empty: Any, home: Path) -> None:
+    options = ("setup", *empty.options, "--client", "zed")
+    assert '+    "safepoint": {' in cli(*options, "--dry-run").out
+    assert '"safepoint": {' not in cli(*options).out
 
 
 def test_a_path_that_is_not_unicode_is_refused(cli: Cli, empty: Any, home: Path) -> None:

@@ -155,6 +155,12 @@ def test_it_is_never_longer_than_its_bound(sessions: dict[str, Any]) -> None:
     assert len(told(sessions).encode()) <= MAX_BYTES
 
 
+def test_what_was_not_known_in_time_is_named() -> None:
+    text = told({"s-1": {**NOTE, "left_out": ["files", "transcript"]}, "s-2": NOTE})
+    assert "  not known then, and as of an earlier note if at all: files, transcript" in text
+    assert "1 changed file," in text
+
+
 def test_a_huge_state_is_only_named() -> None:
     text = told({}, saved({"log": "x" * 300_000}))
     assert "  state (300.0 KB): too large to be outlined here" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,20 @@ def test_nothing_new_is_no_version(hooks: Hooks) -> None:
     assert " version=1 saved=False" in hooks.run("pre-compact", trigger="auto").err
     (hooks.folder / "new").write_text("")
     assert " version=2 saved=True" in hooks.run("session-end", reason="other").err
+
+
+def test_a_long_turn_is_recorded_after_tool_calls_but_not_after_each(
+    hooks: Hooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is killed in a turn never comes to its stop."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert " version=1 saved=True" in hooks.run("post-tool-use", tool_name="Bash").err
+    (hooks.folder / "new").write_text("")
+    ran = hooks.run("post-tool-use", tool_name="Write")
+    assert (ran.code, ran.json, "saved" in ran.err) == (0, {}, False)
+    (mark,) = (tmp_path / "state" / "safepoint" / "hooks").iterdir()
+    os.utime(mark, (mark.stat().st_mtime - 61,) * 2)
+    assert " version=2 saved=True" in hooks.run("post-tool-use", tool_name="Write").err
 
 
 def test_secrets_reach_neither_store_nor_log(hooks: Hooks) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from safepoint import Store
+from safepoint_server.settings import Settings
 from safepoint_server.tools import specs
 
 pytestmark = pytest.mark.anyio
@@ -156,6 +157,13 @@ async def test_an_unknown_argument_is_refused_by_name(agent, tool: str) -> None:
     name, close = ("limits", "limit") if "list" in tool else ("workspac", "workspace")
     assert f"{tool} has no argument '{name}', and nothing was done" in text
     assert f"Did you mean '{close}'?" in text
+
+
+async def test_an_unknown_argument_rather_means_one_that_is_missing(agent_on) -> None:
+    settings = Settings.load({"SAFEPOINT_TOOLSETS": "core,history"})
+    async with Store.open("memory://") as store, agent_on(store, settings=settings) as agent:
+        text = await agent.refused("fork_workspace", workspace="w", new_workspace="v")
+    assert "Did you mean 'new_name'?" in text
 
 
 async def test_null_means_not_given_for_what_is_optional(agent) -> None:

@@ -16,6 +16,7 @@ from safepoint_server.app import create_server
 from safepoint_server.logs import JsonFormatter, TextFormatter
 from safepoint_server.settings import Settings
 from safepoint_server.tools import load
+from safepoint_server.visible import VisibleStore
 
 pytestmark = pytest.mark.anyio
 
@@ -108,7 +109,7 @@ async def test_a_line_tells_one_call_from_all_others_and_whose_credentials_it_ca
 ) -> None:
     class Named(OneStore):
         async def admit(self, context: Context) -> Access:
-            return Access(self.store, principal="alice")
+            return Access(VisibleStore(self.store), principal="alice", by="token")
 
     async with Store.open("memory://") as store:
         server = create_server(Named(store), store, Settings.load({}), transport="http")
@@ -117,7 +118,7 @@ async def test_a_line_tells_one_call_from_all_others_and_whose_credentials_it_ca
                 async with Client(server) as client:
                     await client.call_tool("list_workspaces", {})
     one, other = [record.safepoint for record in caplog.records if record.msg == "list_workspaces"]
-    assert (one["principal"], one["transport"], one["outcome"]) == ("alice", "http", "ok")
+    assert (one["principal"], one["transport"], one["outcome"]) == ("alice", "http/token", "ok")
     assert one["request"] == other["request"]
     assert re.fullmatch(r"[0-9a-f]{16}", one["call"])
     assert one["call"] != other["call"]

@@ -18,7 +18,7 @@ from tests.server.serving import Serving, serving
 from tests.servers.issuer import PUBLIC, Issuer, claims, issuer_process
 
 from safepoint import InvalidInput
-from safepoint_server.access import Scope
+from safepoint_server.scopes import Scope
 from safepoint_server.settings import Settings
 
 pytestmark = pytest.mark.anyio

@@ -15,9 +15,10 @@ from mcp.types import ElicitResult, ResourceTemplateReference
 from tests.server.conftest import HANG, Agent
 
 from safepoint import InvalidInput, Store
-from safepoint_server.access import EVERYTHING, Access, Scope
+from safepoint_server.access import Access
 from safepoint_server.app import create_server
 from safepoint_server.patterns import Patterns
+from safepoint_server.scopes import EVERYTHING, Scope
 from safepoint_server.settings import Settings
 from safepoint_server.visible import VisibleStore
 

@@ -162,9 +162,31 @@ async def test_a_large_state_is_outlined_and_read_in_parts(agent) -> None:
     assert outlined["truncated"] is True
     nothing = await agent.call("load_checkpoint", workspace="w", select="nothing")
     assert nothing["state"] is None
+    assert "select='chat[-5:]'" in nothing["how_to_read"]
     assert "[invalid_select]" in await agent.refused(
         "load_checkpoint", workspace="w", select="chat[?"
     )
+
+
+async def test_a_selected_part_comes_without_the_rest_of_the_brief(agent) -> None:
+    await agent.call("plan_steps", workspace="w", steps=["one", "two"], goal="Both")
+    await agent.call("start_step", workspace="w", step="one")
+    await agent.call("save_checkpoint", workspace="w", state={"a": {"b": 1}}, summary="Begun")
+    whole = await agent.call("load_checkpoint", workspace="w")
+    part = await agent.call("load_checkpoint", workspace="w", select="a.b")
+    assert part["state"] == 1
+    assert {"goal", "summary", "in_flight", "pending"} <= whole.keys() - part.keys()
+    assert part["progress"] == whole["progress"]  # tells that there are steps in doubt
+
+
+async def test_text_in_place_of_an_object_is_saved_with_a_warning(agent) -> None:
+    broken = await agent.call("save_checkpoint", workspace="w", state='{"a": ')
+    assert "no JSON object" in broken["warnings"][0]
+    await agent.call("plan_steps", workspace="w", steps=["s"])
+    marked = await agent.call("mark_step_done", workspace="w", step="s", state="text")
+    assert "no JSON object" in marked["warnings"][0]
+    whole = await agent.call("save_checkpoint", workspace="w", state='{"a": 1}')
+    assert "warnings" not in whole
 
 
 async def test_a_state_that_seems_to_hold_credentials_is_saved_with_a_warning(agent) -> None:

@@ -19,8 +19,10 @@ from tests.server.conftest import HANG, Agent
 from tests.server.test_http import http_server
 
 from safepoint import InvalidInput, Store
+from safepoint.objects.memory import MemoryObjects
+from safepoint.testing.faults import GatedObjects
 from safepoint_server import subscriptions
-from safepoint_server.access import Access
+from safepoint_server.access import Access, OneStore
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
 from safepoint_server.uris import ROOT
@@ -136,6 +138,56 @@ async def test_nothing_is_watched_when_nobody_listens(agent_on: Any, era: str, e
                 assert not any(watch.busy for watch in store._watching._watches)
         assert not store._watching._watches
         assert not store._watching._following.listeners
+
+
+async def test_a_stream_that_is_opened_while_the_server_stops_ends_too() -> None:
+    async with Store.open("memory://") as store:
+        server = create_server(OneStore(store), store, NEVER)
+        server.close_streams()
+        async with (
+            Client(server) as client,
+            client.listen(resource_subscriptions=[f"{ROOT}/w"]) as stream,
+        ):
+            with pytest.raises(StopAsyncIteration):
+                await asyncio.wait_for(anext(stream), HANG)
+        assert not store._watching._watches
+
+
+async def test_what_is_unsubscribed_before_the_answer_is_not_watched(era: str) -> None:
+    if era == "auto":
+        pytest.skip("streams do not change")
+    gated = GatedObjects(MemoryObjects())
+    async with Store.open(gated) as store:
+        server = create_server(OneStore(store), store, NEVER)
+        async with Client(server, mode=era) as client:
+            with warnings.catch_warnings(action="ignore", category=MCPDeprecationWarning):
+                looking = gated.hold("list")
+                subscribing = asyncio.create_task(client.subscribe_resource(f"{ROOT}/w"))
+                await looking.reached.wait()
+                await client.unsubscribe_resource(f"{ROOT}/w")
+                looking.open()
+                await subscribing
+                looking = gated.hold("list")
+                subscribing = asyncio.create_task(client.subscribe_resource(f"{ROOT}/v"))
+                await looking.reached.wait()
+                subscribing.cancel()
+                await asyncio.wait([subscribing])
+                await client.unsubscribe_resource(f"{ROOT}/x")  # the answer comes after that
+            assert not any(watch.busy for watch in store._watching._watches)
+
+
+async def test_many_subscriptions_at_once_are_not_too_many(era: str) -> None:
+    if era == "auto":
+        pytest.skip("a stream names all at once")
+    async with Store.open("memory://") as store:
+        server = create_server(OneStore(store), store, NEVER)
+        async with Client(server, mode=era) as client:
+            with warnings.catch_warnings(action="ignore", category=MCPDeprecationWarning):
+                subscribing = [client.subscribe_resource(f"{ROOT}/w{n}") for n in range(120)]
+                done = await asyncio.gather(*subscribing, return_exceptions=True)
+            assert sum(isinstance(one, MCPError) for one in done) == 20
+            (watch,) = store._watching._watches
+            assert len(watch._names) == 100
 
 
 async def test_new_workspaces_change_the_list(agent_on: Any, ear: Ear, era: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from safepoint_server.access import Scope
 from safepoint_server.patterns import Patterns
+from safepoint_server.scopes import Scope
 
 __all__ = ["Caller", "Refused", "Verifier", "bad_token", "unavailable"]
 

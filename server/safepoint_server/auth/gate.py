@@ -19,9 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from safepoint import InvalidInput, NotFound, SafepointError, Store
-from safepoint_server.access import Access, Scope
+from safepoint_server.access import Access
 from safepoint_server.auth.callers import Caller, Refused, Verifier, bad_token, unavailable
 from safepoint_server.auth.stores import Stores
+from safepoint_server.scopes import Scope
 from safepoint_server.visible import VisibleStore
 
 __all__ = ["Gate", "HttpDoor", "request_principal"]

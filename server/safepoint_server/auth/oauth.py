@@ -10,10 +10,10 @@ from jwt.exceptions import ExpiredSignatureError, PyJWTError
 
 from safepoint import InvalidInput
 from safepoint.address import check_tenant
-from safepoint_server.access import Scope
 from safepoint_server.auth.callers import Caller, Refused, bad_token
 from safepoint_server.auth.jwks import ALGORITHMS, IssuerKeys
 from safepoint_server.oauth_settings import OAuthSettings
+from safepoint_server.scopes import Scope
 
 __all__ = ["OAuthTokens"]
 

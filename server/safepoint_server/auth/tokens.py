@@ -11,10 +11,10 @@ from typing import Final
 from safepoint import InvalidInput, SafepointError, Token
 from safepoint.format.tokens import read_token
 from safepoint.tokens import Tokens
-from safepoint_server.access import Scope
 from safepoint_server.auth.callers import Caller, bad_token, unavailable
 from safepoint_server.auth.recent import Recent
 from safepoint_server.patterns import Patterns
+from safepoint_server.scopes import Scope
 
 __all__ = ["FRESH_SECONDS", "StoredTokens"]
 

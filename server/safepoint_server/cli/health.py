@@ -16,8 +16,8 @@ examples:
   safepoint health                       where SAFEPOINT_HOST and SAFEPOINT_PORT say
   safepoint health --port 8765           a server on another port
 
-It asks `/readyz`: exit code 0 when the store can take a save. A container that serves on standard
-input and output has nobody to ask, and is well.
+It asks `/readyz`: exit code 0 when the store can take a save. Where SAFEPOINT_TRANSPORT is stdio,
+as in the container image unless it is told otherwise, nobody can be asked, and all is well.
 """
 
 _SECONDS: Final = 15
@@ -34,12 +34,12 @@ def run(args: argparse.Namespace) -> int:
     from safepoint_server.settings import Settings
 
     settings = Settings.load(os.environ, host=args.host, port=args.port)
-    if settings.transport == "http" or args.host or args.port:
+    if os.environ.get("SAFEPOINT_TRANSPORT") == "stdio" and not (args.host or args.port):
+        told = "stdio"
+    else:
         host = _EVERYWHERE.get(settings.http.host, settings.http.host)
         _ask(host, settings.http.port, tls=settings.http.tls_cert is not None)
         told = "ready"
-    else:
-        told = "stdio"
     if args.json:
         print_json({"status": told})
     else:

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the variable with its bearer token (default: SAFEPOINT_TOKEN; on this machine: none)",
     )
     parser.add_argument("--no-hooks", action="store_true", help="no hooks, and take ours out")
-    parser.add_argument("--dry-run", action="store_true", help="only show the changes")
+    parser.add_argument("--dry-run", action="store_true", help="show every change, and make none")
     parser.add_argument("--remove", action="store_true", help="take out what setup put in")
     options.add_store_options(parser)
     options.add_json_option(parser)
@@ -236,8 +236,9 @@ def _print(args: argparse.Namespace, outcomes: list[Outcome], notes: list[str]) 
         print_json({"ok": ok, "dry_run": args.dry_run, "files": outcomes, "notes": notes})
         return
     to = console()
-    for one in outcomes:
-        _print_diff(to, one.diff)
+    if args.dry_run:
+        for one in outcomes:
+            _print_diff(to, one.diff)
     rows = [
         (one.client, one.what, _status(one, dry_run=args.dry_run), str(one.path), _kept(one))
         for one in outcomes

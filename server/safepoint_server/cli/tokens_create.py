@@ -9,13 +9,13 @@ from datetime import timedelta
 
 from safepoint import Token
 from safepoint.address import tenant_address
-from safepoint_server.access import Scope
 from safepoint_server.cli import options
 from safepoint_server.cli.output import console, print_json
 from safepoint_server.cli.plain import one_line
 from safepoint_server.cli.spans import span
 from safepoint_server.cli.tokens_list import listed, print_tokens
 from safepoint_server.patterns import Patterns
+from safepoint_server.scopes import Scope
 
 EXAMPLES = """\
 examples:

@@ -11,7 +11,7 @@ from typing import Any, Final
 __all__ = ["CLIENTS", "EVENTS", "PROJECT_VARIABLES", "nothing_to_say", "start_reply", "unreadable"]
 
 CLIENTS: Final = ("claude-code", "codex", "cursor", "gemini-cli")
-EVENTS: Final = ("session-start", "pre-compact", "stop", "session-end")
+EVENTS: Final = ("session-start", "post-tool-use", "pre-compact", "stop", "session-end")
 
 PROJECT_VARIABLES: Final = {
     "claude-code": "CLAUDE_PROJECT_DIR",

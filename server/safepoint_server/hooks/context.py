@@ -20,7 +20,7 @@ from safepoint_server.credentials import redacted
 from safepoint_server.hooks.binding import sessions_of
 from safepoint_server.hooks.given import Given
 from safepoint_server.hooks.note import Note
-from safepoint_server.hooks.record import Found, entries
+from safepoint_server.hooks.record import Found, changed_files, entries
 from safepoint_server.names import show_name
 from safepoint_server.view import outline
 
@@ -180,8 +180,9 @@ def _session(note: Note, now: datetime, share: float, *, own: bool) -> Iterator[
         yield _data(f"{len(todos) - many} more to-dos", chars)
     for message in entries(note, "messages"):
         yield _data(f"{message.get('role')} said: {message.get('text')}", max(60, chars))
-    if note.get("left_out"):
-        yield _data(f"as of an earlier note: {note['left_out']}", chars)
+    if isinstance(left_out := note.get("left_out"), list):
+        names = ", ".join(map(str, left_out))
+        yield _data(f"not known then, and as of an earlier note if at all: {names}", chars)
 
 
 def _other(session: str, note: Note, now: datetime, share: float) -> Iterator[str]:
@@ -189,7 +190,7 @@ def _other(session: str, note: Note, now: datetime, share: float) -> Iterator[st
     todos = entries(note, "todos")
     undone = [str(todo.get("text")) for todo in todos if todo.get("status") != "completed"]
     parts = [f"branch {note.get('branch')}"] if note.get("branch") else []
-    parts.append(f"{len(entries(note, 'files'))} changed files")
+    parts.append(changed_files(note))
     if undone:
         parts.append(f"{len(undone)} to-dos open: {'; '.join(undone)}")
     yield _data(", ".join(parts), int(TEXT_CHARS * share) // 2 + 60)

@@ -10,7 +10,7 @@ from safepoint_server.hooks.binding import Binding, sessions_of
 from safepoint_server.hooks.note import Note, digest, merged_todos
 from safepoint_server.hooks.project import Project
 
-__all__ = ["Found", "entries", "find", "loaded", "record"]
+__all__ = ["Found", "changed_files", "entries", "find", "loaded", "record"]
 
 MAX_SESSIONS: Final = 10
 
@@ -105,8 +105,8 @@ def _summary(event: str, note: Note) -> str:
     parts = [event, str(note.get("client") or "")]
     if note.get("branch"):
         parts.append(f"on {note['branch']}")
-    if files := entries(note, "files"):
-        parts.append(f"{len(files)} changed files")
+    if entries(note, "files"):
+        parts.append(changed_files(note))
     if todos := entries(note, "todos"):
         done = sum(todo.get("status") == "completed" for todo in todos)
         parts.append(f"{done} of {len(todos)} to-dos done")
@@ -117,6 +117,11 @@ def entries(note: Note, key: str) -> list[dict[str, Any]]:
     """The objects of a list in a note, which anybody may have written."""
     found = note.get(key)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def changed_files(note: Note) -> str:
+    many = len(entries(note, "files"))
+    return f"{many} changed file{'' if many == 1 else 's'}"
 
 
 def _object(value: object, key: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from safepoint_server.hooks.git import Change, Status
 from safepoint_server.hooks.given import Given, parse, read_input
 from safepoint_server.hooks.note import Note, note_of
 from safepoint_server.hooks.project import Project, find_project
+from safepoint_server.hooks.seldom import default_folder, is_due
 from safepoint_server.hooks.transcript import read_transcript
 from safepoint_server.logs import call_line, configure
 
@@ -28,6 +29,7 @@ __all__ = ["Hook", "run_hook"]
 logger = logging.getLogger(__name__)
 
 START: Final = "session-start"
+TOOL: Final = "post-tool-use"
 
 
 @dataclass(slots=True)
@@ -100,6 +102,8 @@ def _work(hook: Hook, results: list[str | Exception]) -> None:
 
 def _done(hook: Hook) -> str:
     given = parse(read_input(hook.deadline), hook.client, os.environ)
+    if hook.event == TOOL and not is_due(given.session, default_folder()):
+        return nothing_to_say()
     project = find_project(given.folder, given.home)
     if hook.event == START:
         from safepoint_server.hooks.session import tell

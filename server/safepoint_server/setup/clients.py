@@ -51,12 +51,13 @@ Place = Callable[[Machine], Path]
 class Hooks:
     """A file with hooks. Each of `events` is the client's name, that of `safepoint hook`, and after
     which time the client gives up, in its own unit. Hooks lie in groups, as Claude Code has it, or
-    (`flat`) do not."""
+    (`flat`) do not. `matchers` are for which tools the client runs those of an event of its own."""
 
     user: Place
     project: str
     events: tuple[tuple[str, str, int], ...]
     flat: bool = False
+    matchers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,12 @@ CLIENTS: Final = (
             project=".claude/settings.local.json",
             events=(
                 ("SessionStart", "session-start", 10),
+                ("PostToolUse", "post-tool-use", 10),
                 ("PreCompact", "pre-compact", 10),
                 ("Stop", "stop", 10),
                 ("SessionEnd", "session-end", 10),
             ),
+            matchers={"PostToolUse": "Bash|Edit|MultiEdit|NotebookEdit|Task.*|TodoWrite|Write"},
         ),
     ),
     Client(

@@ -66,7 +66,9 @@ def with_hooks(file: JsonText, hooks: Hooks, commands: Mapping[str, str]) -> Jso
         file = _without(file, place)
     for event, hook in wanted.items():
         if event not in seen:
-            file = file.append(["hooks", event], hook if hooks.flat else {"hooks": [hook]})
+            matcher = {"matcher": hooks.matchers[event]} if event in hooks.matchers else {}
+            group = hook if hooks.flat else {**matcher, "hooks": [hook]}
+            file = file.append(["hooks", event], group)
     return file
 
 

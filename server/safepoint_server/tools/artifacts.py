@@ -16,9 +16,9 @@ from safepoint import ArtifactInfo, InvalidInput, NotFound, RestoredFolder, Save
 from safepoint.artifacts import Artifacts
 from safepoint.filing.files import guess_media_type
 from safepoint.filing.places import FileBelow
-from safepoint_server.access import Scope
 from safepoint_server.names import check_step_name, show_name
 from safepoint_server.reporting import reporting
+from safepoint_server.scopes import Scope
 from safepoint_server.texts import is_text, text_part
 from safepoint_server.tools.base import Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call

@@ -13,7 +13,7 @@ from mcp.types import ContentBlock
 from pydantic import AfterValidator, ConfigDict, Field
 
 from safepoint import JSON, UNSET, Unset
-from safepoint_server.access import Scope
+from safepoint_server.scopes import Scope
 from safepoint_server.tools.call import Call
 
 __all__ = ["AnyJson", "Arguments", "Reply", "Text", "ToolSpec", "WorkspaceName"]

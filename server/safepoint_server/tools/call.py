@@ -13,12 +13,13 @@ from mcp.server.mcpserver import Context
 from opentelemetry import trace
 
 from safepoint import Actor, Workspace
-from safepoint_server.access import Access, Scope
+from safepoint_server.access import Access
 from safepoint_server.dialog import Dialog
 from safepoint_server.names import check_workspace_name
 from safepoint_server.paths import AllowedPaths
 from safepoint_server.references import AllowedReferences
 from safepoint_server.reporting import Report
+from safepoint_server.scopes import Scope
 from safepoint_server.visible import VisibleStore
 
 __all__ = ["Call", "caller", "identify"]

@@ -34,7 +34,7 @@ def check_arguments(tool: str, model: type[A], raw: Mapping[str, Any]) -> A:
     names = list(model.model_fields)
     for name in raw:
         if name not in names:
-            raise _unknown(tool, name, names)
+            raise _unknown(tool, name, names, raw)
     try:
         return model.model_validate(_prepared(model, raw))
     except ValidationError as error:
@@ -72,8 +72,9 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _unknown(tool: str, name: str, names: list[str]) -> InvalidInput:
-    close = difflib.get_close_matches(name[:50], names, n=1, cutoff=0.5)
+def _unknown(tool: str, name: str, names: list[str], given: Mapping[str, Any]) -> InvalidInput:
+    close = difflib.get_close_matches(name[:50], names, cutoff=0.5)
+    close.sort(key=lambda one: one in given)  # rather one that is still missing
     meant = f"Did you mean {close[0]!r}? " if close else ""
     return InvalidInput(
         f"{tool} has no argument {show_name(name)}, and nothing was done",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from safepoint import Change, Changes, Comparison
 from safepoint.format.jsontext import encode_json
-from safepoint_server.access import Scope
+from safepoint_server.scopes import Scope
 from safepoint_server.tools.base import Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import cut

@@ -14,7 +14,7 @@ from safepoint_server.reporting import reporting
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import cut
-from safepoint_server.tools.save import credential_warnings
+from safepoint_server.tools.save import state_warnings
 
 __all__ = ["FORK", "NEW_RUN", "REWIND"]
 
@@ -195,7 +195,7 @@ async def start_new_run(args: NewRunArguments, call: Call) -> NewRunReply:
         advice=f"{OUTSIDE if shown else ''}Plan the new run with plan_steps.",
         effects=shown,
         more_effects=more,
-        warnings=await credential_warnings(state, None) or None,
+        warnings=await state_warnings(state, None) or None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safepoint import CheckpointInfo, WorkspaceInfo
-from safepoint_server.access import Scope
+from safepoint_server.scopes import Scope
 from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import ProgressReply, cut, fitting_page, timestamp

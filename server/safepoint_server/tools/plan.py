@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from safepoint import UNSET, PlannedStep, Step
-from safepoint_server.access import Scope
 from safepoint_server.names import check_approval_name, check_step_name
+from safepoint_server.scopes import Scope
 from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import cut, fitting_page, timestamp

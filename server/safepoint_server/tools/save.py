@@ -16,7 +16,7 @@ from safepoint_server.tools.call import Call
 from safepoint_server.tools.references import described
 from safepoint_server.tools.replies import timestamp
 
-__all__ = ["SAVE", "credential_warnings", "state_or_patch"]
+__all__ = ["SAVE", "state_warnings", "state_or_patch"]
 
 LARGE_STATE = 256 * 1024
 
@@ -82,7 +82,7 @@ async def save_checkpoint(args: SaveArguments, call: Call) -> SaveReply:
     call.note |= {"version": saved.version, "bytes": saved.state_bytes}
     call.note |= {"stored": saved.stored_bytes}
     warnings = [*saved.warnings, *unknown]
-    warnings += await credential_warnings(args.given("state"), saved.state_bytes)
+    warnings += await state_warnings(args.given("state"), saved.state_bytes)
     return SaveReply(
         workspace=saved.workspace,
         version=saved.version,
@@ -111,8 +111,9 @@ def state_or_patch(args: Arguments, merge: bool) -> tuple[JSON | Unset, JSON | U
     return UNSET, state
 
 
-async def credential_warnings(state: JSON | Unset, state_bytes: int | None) -> list[str]:
-    """A warning that names where the state seems to hold credentials, never what they are.
+async def state_warnings(state: JSON | Unset, state_bytes: int | None) -> list[str]:
+    """A warning of a state that is text, which often is JSON that was cut or mistyped, and one that
+    names where the state seems to hold credentials, never what they are.
 
     A state that is large, or whose size is not known, is searched off the event loop.
     """
@@ -122,12 +123,18 @@ async def credential_warnings(state: JSON | Unset, state_bytes: int | None) -> l
         paths = await asyncio.to_thread(credential_paths, state)
     else:
         paths = credential_paths(state)
-    if not paths:
-        return []
-    return [
-        f"This looks like credentials: {', '.join(paths)}. It was saved, encrypted. Keep secrets "
-        "out of state: save again without them, and name where they are kept instead."
-    ]
+    warnings = []
+    if isinstance(state, str):
+        warnings.append(
+            "The whole state is now this text, for it is no JSON object or array. If one was "
+            "meant, correct it and save again: the version before has the state before."
+        )
+    if paths:
+        warnings.append(
+            f"This looks like credentials: {', '.join(paths)}. It was saved, encrypted. Keep "
+            "secrets out of state: save again without them, and name where they are kept instead."
+        )
+    return warnings
 
 
 SAVE = ToolSpec(

@@ -13,7 +13,7 @@ from safepoint_server.names import check_step_name
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call
 from safepoint_server.tools.replies import ActorReply, ProgressReply, cut, timestamp
-from safepoint_server.tools.save import credential_warnings, state_or_patch
+from safepoint_server.tools.save import state_or_patch, state_warnings
 
 __all__ = ["MARK", "START"]
 
@@ -147,7 +147,7 @@ async def mark_step_done(args: MarkArguments, call: Call) -> MarkReply:
         summary=args.summary,
     )
     call.note |= {"version": marked.version, "step": args.step, "status": marked.status}
-    warnings = [*marked.warnings, *await credential_warnings(args.given("state"), None)]
+    warnings = [*marked.warnings, *await state_warnings(args.given("state"), None)]
     return MarkReply(
         workspace=marked.workspace,
         step=marked.step,
