@@ -61,8 +61,7 @@ def http_app(
     verifiers: tuple[Verifier, ...] = (),
     stores: Stores | None = None,
 ) -> ASGIApp:
-    """The ASGI application: MCP at `settings.http.path`, `/healthz`, `/readyz` and
-    `/metrics`.
+    """The ASGI application: MCP at `settings.http.path`, `/healthz`, `/readyz` and `/metrics`.
 
     From outside to inside: Host and Origin, CORS, the gate, the body's limits, the routes.
     """
@@ -87,6 +86,7 @@ def http_app(
         max_request_body_size=settings.max_request_bytes,
         transport_security=security,
     )
+    routes.router.redirect_slashes = False  # behind a proxy to http://, with the token
     metadata = _metadata_routes(settings)
     routes.router.routes += [
         Route("/healthz", healthz),

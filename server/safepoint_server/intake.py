@@ -6,7 +6,8 @@ The SDK's own reader has no time limit, and drops what is nested deeply without 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import mcp_types as types
@@ -23,6 +24,36 @@ BODY_SECONDS: Final = 60.0
 _BRACKETS: Final = 128
 """JSON with fewer of them cannot be nested more deeply than the SDK reads."""
 _LARGE: Final = 256 * 1024
+_SMALL: Final = 64 * 1024
+_AT_ONCE: Final = 8
+"""How many of the largest bodies may be in memory together; small ones always may."""
+
+
+class _Room:
+    """Keeps all bodies together below `most` bytes, the first `_SMALL` of each left aside."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[int], bool]]:
+        """Tells whether the body may have so many bytes by now. They count until the block ends."""
+        mine = 0
+
+        def fits(size: int) -> bool:
+            nonlocal mine
+            more = max(0, size - _SMALL) - mine
+            if self._held + more > self._most:
+                return False
+            mine += more
+            self._held += more
+            return True
+
+        try:
+            yield fits
+        finally:
+            self._held -= mine
 
 
 class Intake:
@@ -34,31 +65,36 @@ class Intake:
         self._app = app
         self._path = path
         self._max = max_bytes
+        self._room = _Room(_AT_ONCE * max_bytes)
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
-        if scope["method"] != "POST":
-            refusal: Response | None = Response(status_code=405, headers={"Allow": "POST"})
-        elif int(Headers(scope=scope).get("content-length", 0)) > self._max:
-            refusal = self._too_large()
-        else:
-            body, refusal = await self._read(receive)
-        if refusal is None:
-            refusal = await _unreadable(body)
-        if refusal is not None:
-            await refusal(scope, receive, send)
-            return
-        given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        with self._room.reading() as fits:
+            body = b""
+            if scope["method"] != "POST":
+                refusal: Response | None = Response(status_code=405, headers={"Allow": "POST"})
+            elif int(Headers(scope=scope).get("content-length", 0)) > self._max:
+                refusal = self._too_large()
+            else:
+                body, refusal = await self._read(receive, fits)
+            if refusal is None:
+                refusal = await _unreadable(body)
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
+            given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def replay() -> Message:
-            return given.pop() if given else await receive()
+            async def replay() -> Message:
+                return given.pop() if given else await receive()
 
-        await self._app(scope, replay, send)
+            await self._app(scope, replay, send)
 
-    async def _read(self, receive: Receive) -> tuple[bytes, Response | None]:
+    async def _read(
+        self, receive: Receive, fits: Callable[[int], bool]
+    ) -> tuple[bytes, Response | None]:
         body = bytearray()
         try:
             async with asyncio.timeout(self._seconds):
@@ -69,11 +105,13 @@ class Intake:
                     body += message.get("body", b"")
                     if len(body) > self._max:
                         return b"", self._too_large()
+                    if not fits(len(body)):
+                        return b"", _busy()
                     if not message.get("more_body", False):
                         return bytes(body), None
         except TimeoutError:
             text = f"The body did not arrive within {self._seconds:.0f} seconds."
-            return b"", _error(408, types.INVALID_REQUEST, text, ("Connection",))
+            return b"", _error(408, types.INVALID_REQUEST, text, {"Connection": "close"})
 
     def _too_large(self) -> Response:
         """Without closing: what still comes is thrown away for a while (see HEADER_SECONDS), as a
@@ -103,14 +141,19 @@ async def _unreadable(body: bytes) -> Response | None:
     return None
 
 
-def _error(status: int, code: int, text: str, closes: Iterable[str] = ()) -> Response:
+def _busy() -> Response:
+    text = "This server reads as many large messages as it has room for. Try again, or send less."
+    return _error(503, types.INTERNAL_ERROR, text, {"Retry-After": "5"})
+
+
+def _error(status: int, code: int, text: str, headers: dict[str, str] | None = None) -> Response:
     error = types.ErrorData(code=code, message=text)
     reply = types.JSONRPCError(jsonrpc="2.0", id=None, error=error)
-    return _json(status, reply, closes)
+    return _json(status, reply, headers)
 
 
-def _json(status: int, reply: types.JSONRPCMessage, closes: Iterable[str] = ()) -> Response:
-    """What is not read to its end leaves a connection of no further use."""
+def _json(
+    status: int, reply: types.JSONRPCMessage, headers: dict[str, str] | None = None
+) -> Response:
     content = reply.model_dump_json(by_alias=True, exclude_unset=True)
-    headers = dict.fromkeys(closes, "close")
     return Response(content, status, headers, media_type="application/json")

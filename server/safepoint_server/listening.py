@@ -136,20 +136,23 @@ class Listener(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Without raising them again at the end, which would end the process before the store is
-        closed."""
+        closed. After a first one they stay captured, so that a second ends that too."""
+        signalled = False
 
         def stop(number: int, _: object) -> None:
+            nonlocal signalled
             if self.should_exit:
                 os._exit(128 + number)
-            self.should_exit = True
+            self.should_exit = signalled = True
 
         signals = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, stop) for number in signals}
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            if not signalled:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
 
 class _Patient(H11Protocol):

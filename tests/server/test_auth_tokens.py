@@ -211,6 +211,12 @@ async def test_scopes_and_patterns_of_a_token_hold(server: Serving, era: str) ->
     assert 'error="insufficient_scope"' in refused.headers["WWW-Authenticate"]
 
 
+async def test_no_path_leads_to_another_address_with_the_token(server: Serving) -> None:
+    headers = {"Authorization": f"Bearer {await server.token('o', 'read admin')}"}
+    for path in ("/mcp/", "/metrics/"):
+        assert httpx2.post(f"{server.base}{path}", headers=headers).status_code == 404
+
+
 def scraped(server: Serving, token: str) -> httpx2.Response:
     return httpx2.get(f"{server.base}/metrics", headers={"Authorization": f"Bearer {token}"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -128,3 +129,43 @@ async def test_a_stop_lets_the_saves_that_run_finish(tmp_path: Path) -> None:
         for n in acknowledged:
             loaded = await Agent(client).call("load_checkpoint", workspace=f"job-{n}")
             assert loaded["state"] == {"n": n}
+
+
+STOPS = """
+import asyncio
+from safepoint_server.listening import Listener, listen
+from safepoint_server.settings import Settings
+
+async def app(scope, receive, send):
+    raise AssertionError
+
+async def serve():
+    settings = Settings.load({"SAFEPOINT_PORT": "0"})
+    with listen(settings) as listening:
+        listener = Listener(app, settings, lambda: print("stopping", flush=True))
+        running = asyncio.create_task(listener.serve(sockets=[listening]))
+        while not listener.started:
+            await asyncio.sleep(0)
+        print("serving", flush=True)
+        await running
+        print("closing", flush=True)
+        await asyncio.shield(asyncio.create_task(asyncio.Event().wait()))
+
+asyncio.run(serve())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_a_store_that_does_not_close(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", STOPS], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == b"serving"
+            process.send_signal(number)
+            assert process.stdout.readline().strip() == b"stopping"
+            assert process.stdout.readline().strip() == b"closing"
+            process.send_signal(number)
+            assert process.wait(HANG) == 128 + number
+        finally:
+            process.kill()

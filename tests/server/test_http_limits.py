@@ -192,6 +192,47 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
     assert (b"connection", b"close") in sent[0]["headers"]
 
 
+async def test_bodies_that_are_large_have_only_so_much_room_together() -> None:
+    """Their last byte never comes."""
+    size, answers, gone = 200_000, asyncio.Queue[int](), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse({})(scope, receive, send)
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answers.put_nowait(message["status"])
+
+    intake = Intake(app, "/mcp", size, seconds=HANG)
+
+    async def post(*parts: bytes, more: bool) -> None:
+        given: list[Message] = [
+            {"type": "http.request", "body": part, "more_body": more} for part in parts
+        ]
+
+        async def receive() -> Message:
+            if given:
+                return given.pop(0)
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": []}
+        await intake(scope, receive, send)
+
+    large = (b"x" * 100_000, b"x" * 99_999)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(12):
+            tasks.create_task(post(*large, more=True))
+        assert await asyncio.wait_for(answers.get(), HANG) == 503
+        await post(b"{}", more=False)
+        assert answers.get_nowait() == 200
+        gone.set()
+    assert [answers.get_nowait() for _ in range(11)] == [400] * 11
+    await post(b"x" * size, more=False)
+    assert answers.get_nowait() == 200
+    assert answers.empty()
+
+
 @asynccontextmanager
 async def listening_with(app: ASGIApp, settings: Settings) -> AsyncIterator[tuple[str, int]]:
     with listen(settings) as bound:
