@@ -110,6 +110,37 @@ async def test_conflicts_are_told_also_when_the_command_is_then_refused(place: P
     assert "exists" in [outcome for outcome, _ in notes.of("put")]
 
 
+@pytest.mark.parametrize("when", ["operation", "begin", "end"])
+async def test_one_that_fails_or_hides_errors_changes_nothing(
+    place: Place, when: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def operation(self, name: str, facts: Facts, /) -> Any:
+            self.fail("operation")
+            return self
+
+        def __enter__(self) -> None:
+            self.fail("begin")
+
+        def __exit__(self, *_: object) -> bool:
+            self.fail("end")
+            return True
+
+        def fail(self, now: str) -> None:
+            if now == when:
+                raise RuntimeError("not ready")
+
+    async with place.process(observer=Broken()) as store:
+        work = store.workspace("work")
+        assert (await work.save(1)).version == 1
+        with pytest.raises(Conflict):
+            await work.save(2, expected_version=7)
+        assert (await work.load()).state == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "the observer fails (RuntimeError); what it watches goes on"
+    ]
+
+
 async def test_what_changes_nothing_is_unchanged(place: Place) -> None:
     notes = Notes()
     async with place.process(observer=notes) as store:

@@ -33,6 +33,14 @@ async def opens(store: Store, text: str) -> bool:
     return found is not None and found.opens_with(digest) and found.token.valid_at(store.now())
 
 
+@pytest.mark.parametrize("given", [{"workspaces": "billing-*"}, {"scopes": "read"}])
+async def test_a_text_is_no_list_of_its_letters(place: Place, given: dict[str, str]) -> None:
+    async with place.process() as store:
+        with pytest.raises(InvalidInput, match="are lists"):
+            await store.tokens.create("anna", **{"scopes": ["read"], **given}, by=OPERATOR)
+        assert await store.tokens.list() == ()
+
+
 async def test_a_token_is_stored_without_its_secret_and_found_by_its_id(place: Place) -> None:
     async with place.process() as store:
         text, token = await store.tokens.create(

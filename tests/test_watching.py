@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from safepoint import InvalidInput, LimitExceeded, Store
+from safepoint.log.commit import Patience
 from safepoint.objects.memory import MemoryObjects
-from safepoint.testing.faults import CountingObjects, Fault, FaultyObjects
+from safepoint.testing.faults import CountingObjects, Fault, FaultyObjects, GatedObjects
 from safepoint.watching import MAX_WATCHED, Part, Watch, Watched
 
 pytestmark = pytest.mark.anyio
@@ -175,6 +176,37 @@ async def test_the_number_of_watched_workspaces_is_bounded(store: Store) -> None
         watch.discard(Watched(Part.WORKSPACE, "w0"))
         await watch.add(Watched(Part.WORKSPACE, "one more"))
         assert store._watching.pace(5) == 100
+
+
+async def test_who_waits_is_told_of_the_end_also_while_the_store_is_asked() -> None:
+    gated, now = GatedObjects(MemoryObjects()), [0.0]
+    patience = Patience(timer=lambda: now[0])
+    async with Store.open(gated, pages="off", patience=patience) as store:
+        await store.workspace("w").save(1)
+        async with store.watch(NEVER) as watch:
+            await watch.add(Watched(Part.WORKSPACE, "w"))
+            now[0] += NEVER.total_seconds()
+            looking = gated.hold("get")
+            waiting = asyncio.create_task(watch.changed())
+            await looking.reached.wait()
+            watch.close()
+            looking.open()
+            assert await asyncio.wait_for(waiting, HANG) == ()
+
+
+async def test_of_more_than_a_thousand_workspaces_the_last_is_told_of_too() -> None:
+    objects = MemoryObjects()
+    async with Store.open(objects, pages="off") as here, Store.open(objects) as there:
+        for n in range(1001):
+            await objects.put(f"workspaces/a{n:04d}/summary", b"")
+        await there.workspace("w").save(1)
+        async with here.watch(SOON) as watch:
+            await watch.add(Watched(Part.NAMES))
+            await here.workspace("w").save(2)
+            await watch._watching.look([""], 0)
+            assert not watch._changed
+            await there.workspace("v").save(1)
+            assert await told(watch) == (Watched(Part.NAMES),)
 
 
 async def recents(store: Store) -> list[str]:

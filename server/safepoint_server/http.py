@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import socket
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -202,7 +203,7 @@ async def _serve(
 ) -> None:
     readiness = Readiness(store.objects)
     verifiers = _verifiers(store, settings)
-    stores = Stores(store, _opening(settings, observer), most=settings.http.max_tenants)
+    stores = Stores(store, _opening(settings, metrics, observer), most=settings.http.max_tenants)
     door: Door = HttpDoor(verifiers) if verifiers else OneStore(store)
     server = create_server(
         door, store, settings, transport="http", principal=request_principal, observer=observer
@@ -232,17 +233,21 @@ def _verifiers(store: Store, settings: Settings) -> tuple[Verifier, ...]:
     return tuple(found)
 
 
-def _opening(settings: Settings, observer: Observer) -> OpenTenant:
+def _opening(settings: Settings, metrics: Metrics, observer: Observer) -> OpenTenant:
     """Opens stores of tenants by the same secret as the root. All together may keep as much in
     memory as the root alone."""
     cache_bytes = settings.cache_bytes // settings.http.max_tenants
 
-    def open_tenant(tenant: str) -> AbstractAsyncContextManager[Store]:
+    @asynccontextmanager
+    async def open_tenant(tenant: str) -> AsyncIterator[Store]:
         theirs = replace(
             settings, store=tenant_address(settings.store, tenant), cache_bytes=cache_bytes
         )
         create = settings.http.create_tenants
-        return theirs.open_store(process_actor("http"), create=create, observer=observer)
+        opening = theirs.open_store(process_actor("http"), create=create, observer=observer)
+        async with opening as store:
+            with metrics.watching(store):
+                yield store
 
     return open_tenant
 

@@ -76,11 +76,13 @@ class Intake:
             return b"", _error(408, types.INVALID_REQUEST, text, ("Connection",))
 
     def _too_large(self) -> Response:
+        """Without closing: what still comes is thrown away for a while (see HEADER_SECONDS), as a
+        client that finds its connection closed while it sends does not read this answer."""
         text = (
             f"The message has more than the {self._max} bytes that this server reads "
             "(SAFEPOINT_MAX_REQUEST_BYTES). Save less at once, for example with merge=true."
         )
-        return _error(413, types.INVALID_REQUEST, text, ("Connection",))
+        return _error(413, types.INVALID_REQUEST, text)
 
 
 async def _unreadable(body: bytes) -> Response | None:

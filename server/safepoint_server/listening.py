@@ -19,13 +19,18 @@ from safepoint import InvalidInput, Unavailable
 from safepoint_server.oauth_settings import is_loopback
 from safepoint_server.settings import Settings
 
-__all__ = ["Listener", "listen"]
+__all__ = ["Listener", "listen", "most_connections"]
 
 FINISH_SECONDS: Final = 30
 """How long calls that run may go on when the server is told to stop."""
 HEADER_SECONDS: Final = 10.0
 """How long a connection may stay without a whole request, and a request's headers may take."""
 MOST_CONNECTIONS: Final = 2000
+"""More are closed when they come, whoever they are."""
+_SPARE_FILES: Final = 1000
+"""What a process needs beside connections, to reach its stores."""
+_AT_ONCE: Final = 256
+"""How many connections may come before those that are too many are closed."""
 _HEADER_BYTES: Final = 64 * 1024
 
 
@@ -55,6 +60,22 @@ def listen(settings: Settings) -> socket.socket:
         ) from None
 
 
+def most_connections() -> int:
+    """As many as this process may have files open for, after raising that as far as is needed:
+    many systems begin with 1,024, and a server without a file to spare cannot save."""
+    if sys.platform == "win32":
+        return MOST_CONNECTIONS
+    import resource
+
+    wanted = MOST_CONNECTIONS + _SPARE_FILES
+    may, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if may == resource.RLIM_INFINITY or may >= wanted:
+        return MOST_CONNECTIONS
+    raised = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (raised, most))
+    return max(raised // 2, raised - _SPARE_FILES)
+
+
 def _bound(host: str, port: int) -> socket.socket:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, address = found[0]
@@ -63,7 +84,7 @@ def _bound(host: str, port: int) -> socket.socket:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-        bound.listen(2048)
+        bound.listen(_AT_ONCE)
     except OSError:
         bound.close()
         raise
@@ -87,7 +108,8 @@ class Listener(uvicorn.Server):
             access_log=False,
             server_header=False,
             h11_max_incomplete_event_size=_HEADER_BYTES,
-            limit_concurrency=MOST_CONNECTIONS,
+            backlog=_AT_ONCE,
+            limit_concurrency=most_connections() + 1,
             timeout_graceful_shutdown=FINISH_SECONDS,
             proxy_headers=bool(http.trusted_proxies),
             forwarded_allow_ips=list(http.trusted_proxies),
@@ -131,13 +153,17 @@ class Listener(uvicorn.Server):
 
 
 class _Patient(H11Protocol):
-    """Closes connections that do not bring a whole head of a request in time."""
+    """Closes connections that do not bring a whole head of a request in time, and those that are
+    too many."""
 
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._wait()
+        if len(self.connections) >= (self.limit_concurrency or 0):
+            transport.abort()
+        else:
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -110,8 +110,7 @@ class _Rest:
 
     def close_streams(self) -> None:
         """See ProtocolServer."""
-        if self._subscribers is not None:
-            self._subscribers.close()
+        self._subscriptions().close()
 
     async def _resources(
         self, context: Requested, params: PaginatedRequestParams

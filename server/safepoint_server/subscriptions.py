@@ -36,6 +36,8 @@ __all__ = ["Subscriptions"]
 
 MAX_URIS: Final = 100
 MAX_STREAMS: Final = 1000
+MAX_STREAMS_EACH: Final = 200
+"""Of one principal, where callers can be told apart: nobody takes all there are."""
 
 _PARTS: Final = {
     Kind.WORKSPACES: Part.LIST,
@@ -49,6 +51,8 @@ _PARTS: Final = {
 _NAMES: Final = Watched(Part.NAMES)
 
 Admit = Callable[[], Awaitable[Call]]
+Holder = tuple[str | None, str, str]
+"""Tenant, kind of credentials and principal."""
 
 
 class _Wanted:
@@ -73,9 +77,13 @@ class _Wanted:
                 hint="Subscribe to safepoint://workspaces instead, or unsubscribe from some.",
             )
         watched = _watched(parse_uri(uri), call)
+        self._uris[uri] = watched  # at once: it counts, and the client may take it back meanwhile
         if watched is not None:
-            await self.watch.add(watched)
-        self._uris[uri] = watched
+            try:
+                await self.watch.add(watched)
+            except BaseException:
+                self.remove(uri)
+                raise
 
     def remove(self, uri: str) -> None:
         watched = self._uris.pop(uri, None)
@@ -112,11 +120,13 @@ class Subscriptions:
 
     def __init__(self, seconds: float) -> None:
         self._interval = timedelta(seconds=seconds)
-        self._watches: set[Watch] = set()
+        self._watches: dict[Watch, Holder] = {}
         self._connections: dict[Connection, _Wanted] = {}
+        self._closed = False
 
     def close(self) -> None:
-        """End all streams, as their clients are told."""
+        """End all streams, as their clients are told, and those that are only about to begin."""
+        self._closed = True
         for watch in tuple(self._watches):
             watch.close()
 
@@ -180,17 +190,23 @@ class Subscriptions:
 
     @contextmanager
     def _watch(self, call: Call) -> Iterator[Watch]:
-        if len(self._watches) >= MAX_STREAMS:
+        access = call.access
+        holder = (access.tenant, access.by, access.principal)
+        held = sum(other == holder for other in self._watches.values())
+        if len(self._watches) >= MAX_STREAMS or (access.principal and held >= MAX_STREAMS_EACH):
             raise LimitExceeded(
-                f"This server has {MAX_STREAMS} subscribers, and that is the most",
+                f"A server has at most {MAX_STREAMS} subscribers, and of one principal "
+                f"{MAX_STREAMS_EACH}; so many listen now",
                 hint="Read the resource again when you need to know.",
             )
         watch = call.store.watch(self._interval)
-        self._watches.add(watch)
+        if self._closed:
+            watch.close()
+        self._watches[watch] = holder
         try:
             yield watch
         finally:
-            self._watches.discard(watch)
+            del self._watches[watch]
             watch.close()
 
 

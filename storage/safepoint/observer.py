@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from asyncio import CancelledError
 from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
 from typing import Final, Protocol, TypeAlias
 
 from safepoint.errors import SafepointError
 
-__all__ = ["Facts", "Observer", "observed", "outcome_of"]
+__all__ = ["Facts", "Guarded", "Observer", "observed", "outcome_of"]
+
+logger = logging.getLogger("safepoint")
 
 Facts: TypeAlias = dict[str, int | str]
 """What is known of an operation at its end: numbers and words out of a fixed list. Never a name,
@@ -31,6 +35,57 @@ class Observer(Protocol):
         `absent` when there is none). A commit or a load contains operations of the place.
         `outcome_of` tells how it ended, when it is left.
         """
+
+
+class Guarded:
+    """An observer that others wrote, kept from changing what it watches: a commit that is durable
+    must not look like one that failed. What it raises is logged once, and ignored."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+        self._warned = False
+
+    def operation(self, name: str, facts: Facts, /) -> AbstractContextManager[object]:
+        """See Observer.operation."""
+        return _Guard(self, name, facts)
+
+    def failed(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            kind = type(error).__name__
+            logger.warning("the observer fails (%s); what it watches goes on", kind)
+
+
+class _Guard:
+    __slots__ = ("_facts", "_guarded", "_inner", "_name")
+
+    def __init__(self, guarded: Guarded, name: str, facts: Facts) -> None:
+        self._guarded = guarded
+        self._name = name
+        self._facts = facts
+        self._inner: AbstractContextManager[object] | None = None
+
+    def __enter__(self) -> None:
+        try:
+            inner = self._guarded.observer.operation(self._name, self._facts)
+            inner.__enter__()
+            self._inner = inner
+        except Exception as failure:  # the edge: it is no part of what this library does
+            self._guarded.failed(failure)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace_back: TracebackType | None,
+    ) -> None:
+        if self._inner is None:
+            return
+        try:
+            self._inner.__exit__(kind, error, trace_back)
+        except Exception as failure:  # as above
+            if failure is not error:
+                self._guarded.failed(failure)
 
 
 def observed(observer: Observer | None, name: str, facts: Facts) -> AbstractContextManager[object]:

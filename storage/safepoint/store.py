@@ -44,7 +44,7 @@ from safepoint.model import (
     WorkspaceStatus,
 )
 from safepoint.objects.base import CountsRepeats, ObjectStore
-from safepoint.observer import Observer
+from safepoint.observer import Guarded, Observer
 from safepoint.opening import following, memory_of, source_of, unlock, watched
 from safepoint.workspace import Workspace
 
@@ -139,6 +139,7 @@ class Store:
         check_pages(pages)
         patience = patience or Patience()
         actor = checked_actor(actor, limits := limits or Limits())
+        observer = None if observer is None else Guarded(observer)
         place = watched(await open_place(url, create=create), observer)
         folder = seen or (default_seen_folder() if place.remembered else None)
         async with AsyncExitStack() as leaving:

@@ -74,7 +74,8 @@ class Tokens:
         """A new token: its text, which nobody can ever read again, and what is stored of it.
 
         Raises:
-            InvalidInput: the name is empty or too long, or it would have expired already.
+            InvalidInput: the name is empty or too long, a text stands where several belong, or it
+                would have expired already.
             OutcomeUnknown: it may be stored; but nobody has its text.
             WrongKey: the store key was changed (`store_key_changed`).
         """
@@ -84,6 +85,12 @@ class Tokens:
             raise InvalidInput(
                 "a token needs a name: one line that says who holds it",
                 hint="Name the person or program, and the machine, as in ci-of-billing.",
+            )
+        if isinstance(scopes, str) or isinstance(workspaces, str):
+            # Its letters would be taken for several, and the * in it for every workspace.
+            raise InvalidInput(
+                "the scopes and workspaces of a token are lists, and a text was given",
+                hint='Give lists, such as workspaces=["billing-*"].',
             )
         if expires_at is not None and expires_at <= now:
             raise InvalidInput("the token would have expired already", hint="Give a later time.")

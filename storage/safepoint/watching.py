@@ -28,6 +28,7 @@ MAX_WATCHED: Final = 1000
 
 _LOOKS_A_SECOND: Final = 10
 _AT_ONCE: Final = 10
+_PAGE: Final = 1000
 
 
 class Part(StrEnum):
@@ -62,6 +63,8 @@ class Watch:
         self._visible = visible
         self._commits = 0
         self._turns = 0  # workspaces that were deleted here, or begun again
+        self._folders: frozenset[str] = frozenset()
+        self._shown = self._folders  # those of them that are visible
         self._seconds = interval.total_seconds()
         self._marks: dict[Watched, object] = {}
         self._names: Counter[str] = Counter()
@@ -132,6 +135,8 @@ class Watch:
                 found = tuple(self._changed)
                 self._changed.clear()
                 return found
+            if self._closed:  # since the look
+                break
             self._wake.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(self._due - self._watching.timer(), 0.001)):
@@ -146,17 +151,21 @@ class Watch:
 
     def told_names(self, folders: frozenset[str]) -> None:
         """Compare what is watched of the whole store with how it is now."""
-        if self._visible is not None:
-            folders = frozenset(folder for folder in folders if self._sees(_name_of(folder)))
-        names = (self._turns, folders)
+        if folders is not self._folders:
+            self._folders = self._shown = folders
+            if self._visible is not None:
+                self._shown = frozenset(one for one in folders if self._sees(_name_of(one)))
+        names = (self._turns, self._shown)
         marks = {Part.NAMES: names, Part.LIST: (self._commits, names)}
-        self.told("", lambda watched: marks[watched.part])
+        self.told("", lambda watched: marks.get(watched.part))
 
     def _sees(self, name: str | None) -> bool:
         return self._visible is None or (name is not None and self._visible(name))
 
     def told(self, name: str, mark_of: Callable[[Watched], object]) -> None:
         """Compare what is watched of a workspace with how it is now."""
+        if not self.watches(name):
+            return
         for watched, known in self._marks.items():
             if watched.workspace == name and known != (mark := mark_of(watched)):
                 self._marks[watched] = mark
@@ -214,7 +223,8 @@ class Watching:
     def pace(self, seconds: float) -> float:
         """How long to wait between two looks at everything: all watches together ask the store at
         most ten times a second."""
-        return max(seconds, len(self._seen) / _LOOKS_A_SECOND)
+        requests = len(self._seen) + len(self._folders) // _PAGE
+        return max(seconds, requests / _LOOKS_A_SECOND)
 
     def join(self, watch: Watch, name: str) -> None:
         """Raises LimitExceeded."""
@@ -253,12 +263,22 @@ class Watching:
                 head = await self._logs.open(name).log.durable_head()
                 self._tell(name, head.document)
             else:
-                found = await self._shared.objects.list(WORKSPACES_FOLDER, folders=True)
-                self._folders = frozenset(found)
+                self._folders = await self._all_folders()
                 for watch in self._watches:
                     watch.told_names(self._folders)
             if name in self._seen:
                 self._seen[name].looked = now
+
+    async def _all_folders(self) -> frozenset[str]:
+        found: list[str] = []
+        while True:
+            after = found[-1] if found else ""
+            page = await self._shared.objects.list(
+                WORKSPACES_FOLDER, after=after, limit=_PAGE, folders=True
+            )
+            found += page
+            if len(page) < _PAGE:
+                return frozenset(found)
 
     async def _look(self, name: str) -> None:
         """One request, unless there is something new: is there a version after the newest known?
@@ -280,7 +300,8 @@ class Watching:
         if "" in self._seen:
             folder = encode_name(log.name)
             again = head.version == log.first and folder in self._folders
-            self._folders |= {folder}
+            if folder not in self._folders:
+                self._folders |= {folder}
             for watch in self._watches:
                 watch.committed(log.name, turned=head.document.deleted or again)
                 watch.told_names(self._folders)

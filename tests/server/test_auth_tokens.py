@@ -213,16 +213,24 @@ async def test_scopes_and_patterns_of_a_token_hold(server: Serving, era: str) ->
     assert 'error="insufficient_scope"' in refused.headers["WWW-Authenticate"]
 
 
+def scraped(server: Serving, token: str) -> httpx2.Response:
+    return httpx2.get(f"{server.base}/metrics", headers={"Authorization": f"Bearer {token}"})
+
+
 async def test_what_is_for_the_operator_takes_its_own_scope(server: Serving) -> None:
-    reader, operator = await server.token("r", "read"), await server.token("o", "admin")
-    told = {
-        token: httpx2.get(
-            f"{server.base}/metrics", headers={"Authorization": f"Bearer {token}"}
-        ).status_code
-        for token in (reader, operator)
-    }
-    assert told[reader] == 403
-    assert told[operator] == 200
+    assert scraped(server, await server.token("r", "read")).status_code == 403
+    assert scraped(server, await server.token("o", "admin")).status_code == 200
+    theirs = scraped(server, await server.token("t", "read admin", tenant="acme"))
+    assert (theirs.status_code, theirs.json()["error"]) == (403, "access_denied")
+
+
+async def test_metrics_tell_of_the_stores_of_tenants_too(tmp_path: Path) -> None:
+    with serving(tmp_path, SAFEPOINT_AUTH="tokens") as server:
+        operator = await server.token("o", "admin")
+        for tenant, opened in (("acme", 2), ("beta", 3)):
+            token = await server.token("t", tenant=tenant)
+            assert server.post(token).status_code == 200
+            assert f"safepoint_open_stores {opened}.0" in scraped(server, operator).text
 
 
 async def test_a_bad_token_is_answered_before_the_body_is_read(server: Serving) -> None:

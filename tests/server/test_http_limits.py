@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import ssl
+import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,18 @@ async def test_too_large_a_body_is_refused_whether_it_says_so_or_not(server: Ser
         assert "SAFEPOINT_MAX_REQUEST_BYTES" in reply.json()["error"]["message"]
     content = iter([call('{"a": 1}').encode()])
     assert httpx2.post(server.url, content=content, headers=JSON).status_code == 200
+
+
+async def test_who_sends_far_too_much_reads_why_it_was_refused(server: Serving) -> None:
+    """This client sends all of it before it reads."""
+    host, port = server.base.removeprefix("http://").split(":")
+    client = HTTPConnection(host, int(port), timeout=HANG)
+    for _ in range(2):
+        client.request("POST", "/mcp", b"x" * 30_000_000, JSON)
+        reply = client.getresponse()
+        assert reply.status == 413
+        assert b"SAFEPOINT_MAX_REQUEST_BYTES" in reply.read()
+    client.close()
 
 
 async def test_deep_json_is_told_to_the_model_and_hangs_nobody(server: Serving) -> None:
@@ -201,14 +216,52 @@ def over_http(**environ: str) -> Settings:
 
 
 async def test_a_head_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "HEADER_SECONDS", 0.2)
-    async with listening_with(client_of, over_http()) as (host, port):
-        for start in (b"", b"GET / HTTP/1.1\r\nHost: ", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /"):
+    """The second head begins as soon as the first has its answer, and has no time left."""
+    monkeypatch.setattr(listening, "HEADER_SECONDS", HANG)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            monkeypatch.setattr(listening, "HEADER_SECONDS", 0)
+        await client_of(scope, receive, send)
+
+    async with listening_with(app, over_http()) as (host, port):
+        for start in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /", b"", b"GET / HTTP/1.1\r\nHost: "):
             reading, writing = await asyncio.open_connection(host, port)
             writing.write(start)
-            told = await asyncio.wait_for(reading.read(), HANG)
+            told = b""
+            with suppress(ConnectionResetError):  # it was given up before these bytes came
+                told = await asyncio.wait_for(reading.read(), HANG)
             assert told.count(b" 200 ") == start.count(b"\r\n\r\n")
             writing.close()
+
+
+async def test_connections_above_the_most_are_closed_and_the_others_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "MOST_CONNECTIONS", 3)
+    async with listening_with(client_of, over_http()) as (host, port):
+        opened = [await asyncio.open_connection(host, port) for _ in range(3)]
+        late, to_late = await asyncio.open_connection(host, port)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(late.read(), HANG) == b""
+        to_late.close()
+        for reading, writing in opened:
+            writing.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b" 200 " in await asyncio.wait_for(reading.readline(), HANG)
+            writing.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+async def test_a_server_may_open_as_many_files_as_its_connections_take() -> None:
+    import resource
+
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(before, 1024), most))
+        assert listening.most_connections() < resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1024 or most <= 1024
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 async def test_forwarded_headers_count_only_from_proxies_that_are_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ class Opener:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.events: list[str] = []
+        self.unclosable = ""
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -34,6 +36,8 @@ class Opener:
         url = tenant_address(str(self.folder), tenant)
         async with Store.open(url, key_file=self.folder / "key", pages="off") as store:
             yield store
+        if tenant == self.unclosable:
+            raise Unavailable("the connections do not close")
         self.events.append(f"close {tenant}")
 
 
@@ -111,6 +115,56 @@ async def test_one_that_does_not_open_is_tried_again_by_the_next(opener: Opener)
                     pass
         assert stores.open_tenants == ()
     assert opener.events == ["open missing", "open missing"]
+
+
+async def test_what_failed_when_nobody_waited_any_more_is_tried_again(opener: Opener) -> None:
+    opener.gate.clear()
+    async with stores_of(opener) as stores:
+
+        async def use() -> None:
+            async with stores.hold("acme"):
+                pass
+
+        leaving = asyncio.create_task(use())
+        await asyncio.wait([leaving], timeout=0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        (opener.folder / "tenants").write_text("no folder")
+        opener.gate.set()
+        failing = stores._tenants["acme"]
+        await asyncio.wait([failing.opening])
+        (opener.folder / "tenants").unlink()
+        async with stores.hold("acme"):
+            assert failing.timer is not None
+            assert failing.timer.cancelled()  # it would close the new one
+    assert opener.events == ["open acme", "open acme", "close acme"]
+
+
+async def test_a_call_that_outlives_the_server_leaves_nothing_to_be_closed(opener: Opener) -> None:
+    failures: list[object] = []
+    loop, later = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_exception_handler(lambda _, told: failures.append(told))
+    async with stores_of(opener, idle_seconds=0) as stores, stores.hold("acme"):
+        await stores.close()
+    loop.call_later(0, later.set)
+    await later.wait()
+    assert not failures
+    assert opener.events == ["open acme", "close acme"]
+
+
+async def test_one_that_cannot_be_closed_keeps_no_other_open(
+    opener: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    opener.unclosable = "acme"
+    async with stores_of(opener) as stores:
+        for tenant in ("acme", "zeta"):
+            async with stores.hold(tenant):
+                pass
+    gc.collect()
+    assert opener.events[-1] == "close zeta"
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store of tenant acme does not close: unavailable"
+    ]
 
 
 def test_an_address_of_a_tenant_lies_in_that_of_the_store() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from tests.server.conftest import HANG, Agent
 from tests.server.test_http import http_server
 
 from safepoint import InvalidInput, Store
-from safepoint_server.access import Access
+from safepoint.objects.memory import MemoryObjects
+from safepoint.testing.faults import GatedObjects
+from safepoint_server import subscriptions
+from safepoint_server.access import Access, OneStore
 from safepoint_server.app import create_server
 from safepoint_server.settings import Settings
 from safepoint_server.uris import ROOT
@@ -137,6 +140,56 @@ async def test_nothing_is_watched_when_nobody_listens(agent_on: Any, era: str, e
         assert not store._watching._following.listeners
 
 
+async def test_a_stream_that_is_opened_while_the_server_stops_ends_too() -> None:
+    async with Store.open("memory://") as store:
+        server = create_server(OneStore(store), store, NEVER)
+        server.close_streams()
+        async with (
+            Client(server) as client,
+            client.listen(resource_subscriptions=[f"{ROOT}/w"]) as stream,
+        ):
+            with pytest.raises(StopAsyncIteration):
+                await asyncio.wait_for(anext(stream), HANG)
+        assert not store._watching._watches
+
+
+async def test_what_is_unsubscribed_before_the_answer_is_not_watched(era: str) -> None:
+    if era == "auto":
+        pytest.skip("streams do not change")
+    gated = GatedObjects(MemoryObjects())
+    async with Store.open(gated) as store:
+        server = create_server(OneStore(store), store, NEVER)
+        async with Client(server, mode=era) as client:
+            with warnings.catch_warnings(action="ignore", category=MCPDeprecationWarning):
+                looking = gated.hold("list")
+                subscribing = asyncio.create_task(client.subscribe_resource(f"{ROOT}/w"))
+                await looking.reached.wait()
+                await client.unsubscribe_resource(f"{ROOT}/w")
+                looking.open()
+                await subscribing
+                looking = gated.hold("list")
+                subscribing = asyncio.create_task(client.subscribe_resource(f"{ROOT}/v"))
+                await looking.reached.wait()
+                subscribing.cancel()
+                await asyncio.wait([subscribing])
+                await client.unsubscribe_resource(f"{ROOT}/x")  # the answer comes after that
+            assert not any(watch.busy for watch in store._watching._watches)
+
+
+async def test_many_subscriptions_at_once_are_not_too_many(era: str) -> None:
+    if era == "auto":
+        pytest.skip("a stream names all at once")
+    async with Store.open("memory://") as store:
+        server = create_server(OneStore(store), store, NEVER)
+        async with Client(server, mode=era) as client:
+            with warnings.catch_warnings(action="ignore", category=MCPDeprecationWarning):
+                subscribing = [client.subscribe_resource(f"{ROOT}/w{n}") for n in range(120)]
+                done = await asyncio.gather(*subscribing, return_exceptions=True)
+            assert sum(isinstance(one, MCPError) for one in done) == 20
+            (watch,) = store._watching._watches
+            assert len(watch._names) == 100
+
+
 async def test_new_workspaces_change_the_list(agent_on: Any, ear: Ear, era: str) -> None:
     if era == "legacy":
         pytest.skip("the earlier era has no stream for it")
@@ -200,6 +253,39 @@ async def test_who_may_not_come_in_any_more_is_told_nothing(era: str, ear: Ear) 
                         await asyncio.sleep(0)
                 door.closed = False
             assert ear.heard.empty()
+
+
+@dataclass
+class Named:
+    """See Door. Lets everybody in under one name after another."""
+
+    store: Store
+    name: str = "anna"
+
+    async def admit(self, context: Any) -> Access:
+        return Access(VisibleStore(self.store), self.name, "token")
+
+
+async def test_no_principal_takes_the_streams_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_STREAMS_EACH", 2)
+    async with Store.open("memory://") as store:
+        door = Named(store)
+        async with Client(create_server(door, store, NEVER)) as client, AsyncExitStack() as staying:
+            for _ in range(2):
+                await staying.enter_async_context(client.listen(resource_subscriptions=[ROOT]))
+            with pytest.raises(MCPError, match="of one principal 2"):
+                async with client.listen(resource_subscriptions=[ROOT]):
+                    pass
+            door.name = "ben"
+            async with client.listen(resource_subscriptions=[ROOT]):
+                pass
+            door.name = "anna"
+            await staying.aclose()
+            async with asyncio.timeout(HANG):
+                while store._watching._watches:
+                    await asyncio.sleep(0)
+            async with client.listen(resource_subscriptions=[ROOT]):
+                pass
 
 
 async def test_a_client_of_a_process_hears_of_its_work_and_that_of_others(

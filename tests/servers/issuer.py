@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
+PUBLIC = "https://safepoint.example.com/team/mcp"
+"""The server that its tokens are for."""
 ALGORITHMS = {"rsa": "RS256", "next": "RS256", "ec": "ES256", "ed": "EdDSA", "weak": "RS256"}
 
 
@@ -44,6 +47,22 @@ class Issuer:
         request = Request(f"{self.url}/{path}", json.dumps(body).encode(), method="POST")
         with urlopen(request, timeout=30) as reply:
             return json.load(reply)
+
+
+def claims(issuer: Issuer, **changes: Any) -> dict[str, Any]:
+    """Those of a good token; None leaves one out."""
+    now = int(time.time())
+    good = {
+        "iss": issuer.url,
+        "aud": PUBLIC,
+        "sub": "anna",
+        "client_id": "editor",
+        "iat": now,
+        "exp": now + 300,
+        "scope": "safepoint:read safepoint:write",
+        "org": "acme",
+    }
+    return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 
 @contextmanager

@@ -56,7 +56,8 @@ class _Admitted:
 
 
 class Gate:
-    """Middleware. `open_paths` are for everybody; a path in `needs` takes a scope of its own.
+    """Middleware. `open_paths` are for everybody; a path in `needs` takes a scope of its own,
+    and is for no tenant.
     `asks` is what a refusal tells OAuth clients: where to find the issuer, and what to ask for."""
 
     def __init__(
@@ -125,6 +126,9 @@ class Gate:
 
     def _check_scopes(self, caller: Caller, path: str) -> None:
         needed = self._needs.get(path)
+        if needed is not None and caller.tenant is not None:
+            text = "This is of all tenants together, and not for a token of one."
+            raise Refused(403, "access_denied", text)
         if not caller.scopes or (needed is not None and needed not in caller.scopes):
             what = f"the scope {needed}" if needed is not None else "a scope of this server"
             raise Refused(403, "insufficient_scope", f"This needs {what}; the token has it not.")

@@ -2,7 +2,8 @@
 
 They are asked for again when they are old or a token names one that is not known, then at most once
 in half a minute (after a failure, in five seconds): forged key ids cannot make the server hammer
-its issuer. While the issuer is down its last known keys are kept, for a day.
+its issuer. While the issuer is down its last known keys are kept, for a day, and only the first
+who meets that waits for it.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class IssuerKeys:
         self._fetched: float | None = None
         self._tried: float | None = None
         self._failed = False
-        self._fetching = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
 
     async def find(self, kid: str | None, algorithm: str) -> PyJWK | None:
         """The key of this id, or without an id the only one, for this algorithm; None when the
@@ -92,12 +93,12 @@ class IssuerKeys:
 
         Raises Refused (503) when it cannot be known.
         """
-        if self._age() >= FRESH_SECONDS:
-            await self._renew()
         found = self._known(kid, algorithm)
-        if found is None:
-            await self._renew()
-            found = self._known(kid, algorithm)
+        if found is None or self._age() >= FRESH_SECONDS:
+            renewal = self._renewing()
+            if found is None or not self._failed:
+                await asyncio.shield(renewal)
+                found = self._known(kid, algorithm)
         if found is None and (self._failed or self._fetched is None):
             raise unavailable("The keys of the issuer cannot be had now")
         return found
@@ -112,21 +113,26 @@ class IssuerKeys:
         found = [made for key in usable if (made := _usable(key, algorithm)) is not None]
         return found[0] if len(found) == 1 else None
 
+    def _renewing(self) -> asyncio.Task[None]:
+        """One at a time, and who goes away leaves it to those who wait."""
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew())
+        return self._renewal
+
     async def _renew(self) -> None:
-        """Ask the issuer, unless somebody just did."""
-        async with self._fetching:
-            now = self._clock()
-            pause = FAILED_PAUSE_SECONDS if self._failed else PAUSE_SECONDS
-            if self._tried is not None and now - self._tried < pause:
-                return
-            self._tried = now
-            try:
-                self._keys = await self._asked()
-            except Unfetched as error:
-                self._failed = True
-                logger.error("the keys of the OAuth issuer cannot be fetched: %s", error)
-            else:
-                self._failed, self._fetched = False, now
+        """Ask the issuer, unless that was just done."""
+        now = self._clock()
+        pause = FAILED_PAUSE_SECONDS if self._failed else PAUSE_SECONDS
+        if self._tried is not None and now - self._tried < pause:
+            return
+        self._tried = now
+        try:
+            self._keys = await self._asked()
+        except Unfetched as error:
+            self._failed = True
+            logger.error("the keys of the OAuth issuer cannot be fetched: %s", error)
+        else:
+            self._failed, self._fetched = False, now
 
     async def _asked(self) -> list[dict[str, Any]]:
         url = self._settings.jwks_url or await self._discovered()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 import jwt
@@ -64,12 +65,13 @@ class OAuthTokens:
 
     def _caller(self, claims: dict[str, Any]) -> Caller:
         subject = next((claims[c] for c in ("sub", "client_id", "azp") if claims.get(c)), None)
-        if not isinstance(subject, str):
+        if not isinstance(subject, str) or not subject.isprintable() or not subject.strip():
+            # What cannot be seen would make two of them look like one in a history.
             raise bad_token("This access token does not say whose it is.")
         client = claims.get("client_id") or claims.get("azp") or ""
         return Caller(
             principal=subject,
-            id=f"{self._settings.issuer} {client} {subject}",
+            id=json.dumps([self._settings.issuer, client, subject]),
             by="oauth",
             scopes=self._scopes(claims),
             tenant=self._tenant(claims),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from safepoint import Store, Unavailable
+from safepoint import SafepointError, Store, Unavailable
 
 __all__ = ["OpenTenant", "Stores"]
+
+logger = logging.getLogger(__name__)
 
 OpenTenant = Callable[[str], AbstractAsyncContextManager[Store]]
 """The store of a tenant, open for the length of the block."""
@@ -24,6 +27,12 @@ class _Tenant:
     leaving: AsyncExitStack
     users: int = 0
     timer: asyncio.TimerHandle | None = field(default=None)
+
+    @property
+    def failed(self) -> bool:
+        return self.opening.done() and (
+            self.opening.cancelled() or self.opening.exception() is not None
+        )
 
 
 class Stores:
@@ -61,11 +70,13 @@ class Stores:
         if tenant is None:
             yield self._root
             return
-        held = self._tenants.pop(tenant, None) or self._begin(tenant)
+        held = self._tenants.pop(tenant, None)
+        if held is not None and held.timer is not None:
+            held.timer.cancel()
+        if held is None or held.failed:
+            held = self._begin(tenant)
         self._tenants[tenant] = held  # the last in order: used just now
         held.users += 1
-        if held.timer is not None:
-            held.timer.cancel()
         try:
             yield await asyncio.shield(held.opening)
         finally:
@@ -90,24 +101,28 @@ class Stores:
 
     def _let_go(self, tenant: str, held: _Tenant) -> None:
         """Nobody uses it now. One that did not open is tried again by the next who comes."""
-        opened = not held.opening.done() or held.opening.exception() is None
-        if opened:
+        if self._tenants.get(tenant) is not held:
+            return  # closed already: the server has stopped
+        if held.failed:
+            del self._tenants[tenant]
+        else:
             loop = asyncio.get_running_loop()
             held.timer = loop.call_later(self._idle_seconds, self._close, tenant)
-        elif self._tenants.get(tenant) is held:
-            del self._tenants[tenant]
 
     def _close(self, tenant: str) -> None:
         held = self._tenants.pop(tenant)
         if held.timer is not None:
             held.timer.cancel()
-        task = asyncio.create_task(self._closed(held))
+        task = asyncio.create_task(self._closed(tenant, held))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _closed(self, held: _Tenant) -> None:
+    async def _closed(self, tenant: str, held: _Tenant) -> None:
         await asyncio.wait([held.opening])
-        await held.leaving.aclose()
+        try:
+            await held.leaving.aclose()
+        except SafepointError as error:  # nobody waits for it, and what was acknowledged is stored
+            logger.error("the store of tenant %s does not close: %s", tenant, error.code)
 
     async def close(self) -> None:
         """Close what is open, each with what it has to write behind its commits."""

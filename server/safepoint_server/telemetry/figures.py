@@ -70,7 +70,7 @@ class StoreFigures(Collector):
         )
         yield GaugeMetricFamily(
             "safepoint_cache_limit_bytes",
-            "What they may come to: SAFEPOINT_CACHE_BYTES for each open store.",
+            "What they may come to: SAFEPOINT_CACHE_BYTES, and the shares of open tenants.",
             sum(one.cache_limit for one in figures),
         )
         yield GaugeMetricFamily(
