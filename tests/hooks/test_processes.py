@@ -155,6 +155,7 @@ def test_a_store_that_does_not_answer_is_given_up_in_time(hooks: Hooks) -> None:
             assert ran.code == 0
             assert "outcome=too_late" in ran.err
             assert ("This is no fresh start" in ran.out) == (event == "session-start")
+            assert ("may not be recorded" in ran.err) == (event == "stop")
     assert json.loads(ran.out)
 
 

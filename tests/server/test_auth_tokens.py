@@ -177,6 +177,8 @@ async def test_a_tenant_sees_its_own_store_and_no_other(server: Serving, era: st
         told = await agent.refused("load_checkpoint", workspace=name)
         assert "Did you mean" not in told
         await agent.call("save_checkpoint", workspace="other", state={})
+        asked = await agent.call("request_approval", workspace="other", name="go", question="Go?")
+        assert f"(--store …/tenants/red-{era})" in asked["advice"]
     async with server.agent(blue, era) as agent:
         assert (await agent.call("load_checkpoint", workspace=name))["state"] == {"of": "blue"}
     async with server.agent(root, era) as agent:

@@ -52,8 +52,12 @@ class TooLate(Exception):
     """The time is over."""
 
     code = "too_late"
-    message = "the hook's time is over; what it was to record may or may not be recorded"
     hint = "If that happens often, set SAFEPOINT_HOOK_SECONDS, or use a store that is nearer."
+
+    def __init__(self, event: str) -> None:
+        record = "" if event == START else "; what it was to record may or may not be recorded"
+        self.message = f"the hook's time is over{record}"
+        super().__init__(self.message)
 
 
 def run_hook(hook: Hook) -> str:
@@ -68,7 +72,7 @@ def run_hook(hook: Hook) -> str:
     worker.start()
     worker.join(hook.deadline.left())
     hook.late = not results
-    result = results[0] if results else TooLate()
+    result = results[0] if results else TooLate(hook.event)
     hook.fields |= {"client": hook.client, "workspace": hook.name}
     hook.fields["ms"] = round(hook.deadline.spent() * 1000)
     if isinstance(result, str):

@@ -85,7 +85,7 @@ async def request_approval(args: ApprovalArguments, call: Call) -> ApprovalReply
                 approval, told = await _take(approvals, args.name, answer, call)
                 note += told
     call.note["status"] = approval.status.value
-    return _reply(approval, note)
+    return _reply(approval, note, call.access.tenant)
 
 
 async def _request(approvals: Approvals, args: ApprovalArguments, question: str) -> Requested:
@@ -140,13 +140,13 @@ def _replaced(requested: Requested) -> str:
     return f"An earlier question of this name was {requested.replaced}; it no longer counts. "
 
 
-def _reply(approval: Approval, note: str) -> ApprovalReply:
+def _reply(approval: Approval, note: str, tenant: str | None) -> ApprovalReply:
     by = approval.decided_by
     return ApprovalReply(
         workspace=approval.workspace,
         name=approval.name,
         status=approval.status,
-        advice=note + _advice(approval),
+        advice=note + _advice(approval, tenant),
         answer=approval.answer if approval.status is ApprovalStatus.ANSWERED else UNSET,
         comment=cut(approval.comment, TEXT_CHARS) if approval.comment else None,
         decided_by=f"{cut(by.name, 100)} ({approval.channel or 'unknown'})" if by else None,
@@ -155,10 +155,11 @@ def _reply(approval: Approval, note: str) -> ApprovalReply:
     )
 
 
-def _advice(approval: Approval) -> str:
+def _advice(approval: Approval, tenant: str | None) -> str:
     plain = not approval.options and approval.answer_schema is None
     verb = "approve" if plain else "answer"
     where = f"{shlex.quote(approval.workspace)} {shlex.quote(approval.name)}"
+    store = f", on the store of the tenant (--store …/tenants/{tenant})" if tenant else ""
     if approval.used_by is not None:
         return (
             f"Given for one use, which {approval.used_by!r} made. For another use ask under "
@@ -166,7 +167,7 @@ def _advice(approval: Approval) -> str:
         )
     return {
         ApprovalStatus.PENDING: "Nobody has answered yet. Tell the user: "
-        f"`safepoint {verb} {where}` in a terminal ({'or deny; ' if plain else ''}"
+        f"`safepoint {verb} {where}` in a terminal{store} ({'or deny; ' if plain else ''}"
         "`safepoint inbox` lists all). Do other work, or stop and come back: call this again with "
         "workspace and name. You cannot answer it yourself.",
         ApprovalStatus.APPROVED: "Approved. Go on, with exactly what was asked.",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from safepoint import UNSET, Checkpoint, NotFound
+from safepoint import JSON, UNSET, Checkpoint, NotFound
 from safepoint.format.jsontext import encode_json
 from safepoint_server.names import show_name
 from safepoint_server.scopes import Scope
@@ -69,7 +69,7 @@ async def load_checkpoint(args: LoadArguments, call: Call) -> LoadReply:
     head = {name: getattr(brief, name) for name in names}
     references, left_out = await reference_replies(found.references, call.references)
     if left_out:
-        head["omitted"] = {**(brief.omitted or {}), "references": left_out}
+        head["omitted"] = {**(head.get("omitted") or {}), "references": left_out}
     return LoadReply(
         **head,
         note=DATA_NOTE,
@@ -86,18 +86,22 @@ def _state(found: Checkpoint, args: LoadArguments) -> dict[str, Any]:
         return {"how_to_read": "No state has been saved yet."}
     value = select(found.state, args.select) if args.select else found.state
     size = len(encode_json(value)) if args.select else found.state_bytes
-    tries = ", ".join(f"select={expression!r}" for expression in examples(found.state))
-    if value is None and tries:
-        return {"state": None, "how_to_read": f"select found nothing there. Try {tries}."}
+    if value is None and args.select:
+        told = f"select found nothing, or null. Try {_tries(found.state)}."
+        return {"state": None, "how_to_read": told}
     if size <= args.max_bytes:
         return {"state": value}
     where = f"The selected part has {size} bytes" if args.select else f"The state has {size} bytes"
     return {
         "state_outline": outline(value),
         "truncated": True,
-        "how_to_read": f"{where}. Ask for parts with select (JMESPath), for example {tries}; or "
-        "for more with max_bytes up to 1000000.",
+        "how_to_read": f"{where}. Ask for parts with select (JMESPath), for example "
+        f"{_tries(found.state)}; or for more with max_bytes up to 1000000.",
     }
+
+
+def _tries(state: JSON) -> str:
+    return ", ".join(f"select={expression!r}" for expression in examples(state) or ["@"])
 
 
 async def _no_such_workspace(name: str, call: Call) -> NotFound:

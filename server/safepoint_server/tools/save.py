@@ -16,7 +16,7 @@ from safepoint_server.tools.call import Call
 from safepoint_server.tools.references import described
 from safepoint_server.tools.replies import timestamp
 
-__all__ = ["SAVE", "state_warnings", "state_or_patch"]
+__all__ = ["SAVE", "state_or_patch", "state_warnings"]
 
 LARGE_STATE = 256 * 1024
 
