@@ -92,7 +92,7 @@ class Case:
     async def troubled(self, timeout: float, patience: float) -> AsyncIterator[Workspace]:
         """As a process has it that goes through the proxy."""
         objects = self._fake.server.at(self.proxy.url).objects(
-            self._prefix, timeout=timeout, read_timeout=1.0
+            self._prefix, timeout=timeout, read_timeout=2.5
         )
         async with self._open(objects, patience) as store:
             self.proxy.requests.clear()
@@ -184,7 +184,7 @@ async def test_trouble_that_stays_is_told_truly_and_what_is_repeated_happens_onc
     async def one(first: int, case: Case) -> bool:
         case.proxy.error = error
         agent = Agent()
-        async with case.troubled(timeout=1.0, patience=0.2) as work:
+        async with case.troubled(timeout=2.5, patience=0.2) as work:
             case.proxy.decide = lambda n, request: trouble_for(request) if n >= first else None
             try:
                 for call in CALLS:
