@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.server.conftest import HANG
-from tests.servers.issuer import PUBLIC, Issuer, claims, issuer_process
+from tests.servers.issuer import PUBLIC, Issuer, claims
 
 from safepoint_server.auth.callers import Refused
 from safepoint_server.auth.jwks import (
@@ -24,18 +23,6 @@ from safepoint_server.auth.oauth import OAuthTokens
 from safepoint_server.oauth_settings import OAuthSettings
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[Issuer]:
-    with issuer_process() as started:
-        yield started
-
-
-@pytest.fixture
-def issuer(process: Issuer) -> Issuer:
-    process.state(published=["rsa", "ec", "ed"], fails=0, calls=0, metadata={})
-    return process
 
 
 class Here:

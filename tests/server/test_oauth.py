@@ -15,7 +15,7 @@ import jwt
 import pytest
 from jwt.algorithms import get_default_algorithms
 from tests.server.serving import Serving, serving
-from tests.servers.issuer import PUBLIC, Issuer, claims, issuer_process
+from tests.servers.issuer import PUBLIC, Issuer, claims
 
 from safepoint import InvalidInput
 from safepoint_server.scopes import Scope
@@ -25,24 +25,12 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
-def process() -> Iterator[Issuer]:
-    with issuer_process() as started:
-        yield started
-
-
-@pytest.fixture
-def issuer(process: Issuer) -> Issuer:
-    process.state(published=["rsa", "ec", "ed"], fails=0, calls=0, metadata={})
-    return process
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, process: Issuer) -> Iterator[Serving]:
+def server(tmp_path_factory: pytest.TempPathFactory, issuing: Issuer) -> Iterator[Serving]:
     """Takes both kinds of tokens, and serves tenants as they come."""
     with serving(
         tmp_path_factory.mktemp("oauth"),
         SAFEPOINT_AUTH="both",
-        SAFEPOINT_OAUTH_ISSUER=process.url,
+        SAFEPOINT_OAUTH_ISSUER=issuing.url,
         SAFEPOINT_OAUTH_TENANT_CLAIM="org",
         SAFEPOINT_OAUTH_SCOPES="admin=ops.admin",
         SAFEPOINT_TENANTS="create",
@@ -228,7 +216,7 @@ async def test_a_tenant_without_a_store_gets_none_unless_that_is_allowed(
         assert not (server.folder / "store" / "tenants" / "new").exists()
 
 
-def test_settings_that_would_trust_anybody_are_refused(process: Issuer) -> None:
+def test_settings_that_would_trust_anybody_are_refused(issuing: Issuer) -> None:
     good = {
         "SAFEPOINT_AUTH": "oauth",
         "SAFEPOINT_OAUTH_ISSUER": "https://issuer.example.com",
@@ -249,4 +237,4 @@ def test_settings_that_would_trust_anybody_are_refused(process: Issuer) -> None:
     ):
         with pytest.raises(InvalidInput):
             Settings.load({**good, name: value})
-    jwt.get_unverified_header(process.sign({"a": 1}))
+    jwt.get_unverified_header(issuing.sign({"a": 1}))

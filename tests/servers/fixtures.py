@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 from tests.servers.fakes import ministack, rclone
+from tests.servers.issuer import Issuer, issuer_process
 from tests.servers.proxy import Proxy
 from tests.servers.s3 import S3Server
 from tests.servers.seaweedfs import SeaweedFS, seaweedfs
 
 __all__ = [
+    "issuer",
+    "issuing",
     "ministack_server",
     "prefix",
     "proxy",
@@ -59,3 +62,17 @@ def proxy(ministack_server: S3Server) -> Iterator[Proxy]:
     """Stands before the fake and does as it is told."""
     with Proxy(ministack_server.endpoint) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def issuing() -> Iterator[Issuer]:
+    """An OAuth issuer. What a test changes of it the next may meet: see `issuer`."""
+    with issuer_process() as started:
+        yield started
+
+
+@pytest.fixture
+def issuer(issuing: Issuer) -> Issuer:
+    """The same, as it is at first."""
+    issuing.state(published=["rsa", "ec", "ed"], fails=0, calls=0, metadata={})
+    return issuing
