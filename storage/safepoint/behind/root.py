@@ -55,9 +55,8 @@ class _Lines:
         self.lines = dict(newest[:MAX_ROWS])
 
     def stored(self) -> dict[str, Any]:
-        lines = {segment: line.stored() for segment, line in self.lines.items()}
         return {
-            "lines": lines,
+            "lines": self.lines,
             "refreshed_ms": self.refreshed_ms,
             "after": self.after,
             "more": self.more,

@@ -7,7 +7,7 @@ workspace's manifest first, so that it costs one read. Advisory: it may lag, be 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import orjson
@@ -100,7 +100,7 @@ class Summary:
         return self.approvals - sum(expiry <= now_ms for expiry in self.expiries)
 
     def stored(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Summary:
@@ -109,7 +109,7 @@ class Summary:
 
         Raises KeyError, TypeError or ValueError when it is none.
         """
-        known = {f.name: stored[f.name] for f in fields(cls) if f.name not in _LATER}
+        known = {name: stored[name] for name in _FIELDS if name not in _LATER}
         known["leases"] = tuple(int(lease) for lease in known["leases"])
         known["approvals"] = int(stored.get("approvals", 0))
         known["expiries"] = tuple(int(expiry) for expiry in stored.get("expiries", ()))
@@ -121,6 +121,9 @@ class Summary:
             known["due"] = tuple((lease, "interrupted", "") for lease in known["leases"][:MAX_DUE])
         WorkspaceStatus(known["status"])
         return cls(**known)
+
+
+_FIELDS = tuple(field.name for field in fields(Summary))
 
 
 def summary_of(name: str, workspace_id: bytes, document: Document, *, state_bytes: int) -> Summary:
@@ -154,7 +157,7 @@ def summary_of(name: str, workspace_id: bytes, document: Document, *, state_byte
 
 
 def seal_json(keys: StoreKeys, key: str, value: Mapping[str, Any], *, random: Random) -> bytes:
-    """The object to put under `key`."""
+    """The object to put under `key`. Summaries in `value` are written as what they store."""
     plain = orjson.dumps({"format": FORMAT, **value})
     return keys.seal(_place(keys, key), plain, random=random)
 

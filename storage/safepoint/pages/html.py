@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from html import escape
 from urllib.parse import quote
@@ -93,9 +94,9 @@ def duration(span: timedelta) -> str:
     return f"{days} d {hours % 24} h"
 
 
-def document(title: str, body: str, *, written: datetime, note: str = "") -> bytes:
-    """A whole page. Its policy lets a browser load nothing and run nothing."""
-    html = f"""<!doctype html>
+def document(title: str, body: Iterable[str], *, written: datetime, note: str = "") -> bytes:
+    """A whole page of these lines. Its policy lets a browser load nothing and run nothing."""
+    head = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -108,13 +109,12 @@ def document(title: str, body: str, *, written: datetime, note: str = "") -> byt
 <link rel="icon" href="{_ICON}">
 <style>{STYLE}</style>
 </head>
-<body>
-{body}
-<footer>
+<body>"""
+    foot = f"""<footer>
 <p>{note}Written by Safepoint {__version__} on {moment(written)} UTC. The page follows the work by
 a few seconds and reloads nothing by itself. All times are UTC.</p>
 </footer>
 </body>
 </html>
 """
-    return html.encode("utf-8", "replace")
+    return "\n".join([head, *body, foot]).encode("utf-8", "replace")

@@ -22,7 +22,7 @@ def render_root(page: RootPage) -> bytes:
     ]
     rows = page.rows[:MAX_ROWS]
     if rows:
-        body += [_tiles(page), _table(rows)]
+        body += [_tiles(page), *_table(rows)]
     else:
         body.append(
             '<div class="card empty"><strong>No workspaces yet</strong>'
@@ -39,7 +39,7 @@ def render_root(page: RootPage) -> bytes:
             "<code>safepoint ls</code> does that.</p>"
         )
     body.append("</main>")
-    return document("Safepoint: workspaces", "\n".join(body), written=page.written)
+    return document("Safepoint: workspaces", body, written=page.written)
 
 
 def _tiles(page: RootPage) -> str:
@@ -60,8 +60,8 @@ def _tiles(page: RootPage) -> str:
     return tiles(*pairs)
 
 
-def _table(rows: tuple[RootRow, ...]) -> str:
-    return (
+def _table(rows: tuple[RootRow, ...]) -> list[str]:
+    head = (
         '<h2 id="all">All workspaces <small>last changed first</small></h2>\n'
         '<div class="card"><table class="list" role="table" aria-labelledby="all">\n'
         '<thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">Workspace</th>'
@@ -70,8 +70,9 @@ def _table(rows: tuple[RootRow, ...]) -> str:
         '<th role="columnheader" scope="col" class="num">Version</th>'
         '<th role="columnheader" scope="col" class="num">State</th>'
         '<th role="columnheader" scope="col">Changed (UTC)</th></tr></thead>\n'
-        '<tbody role="rowgroup">\n' + "\n".join(map(_row, rows)) + "\n</tbody></table></div>"
+        '<tbody role="rowgroup">'
     )
+    return [head, *map(_row, rows), "</tbody></table></div>"]
 
 
 def _row(row: RootRow) -> str:

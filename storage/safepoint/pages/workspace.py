@@ -41,9 +41,7 @@ def render_workspace(page: WorkspacePage) -> bytes:
         "(<code>SAFEPOINT_PAGES=full</code> shows them). "
     )  # fmt: skip
     title = f"{plain(page.name, limit=80)} \u00b7 Safepoint"
-    return document(
-        title, "\n".join(part for part in body if part), written=page.written, note=note
-    )
+    return document(title, filter(None, body), written=page.written, note=note)
 
 
 def _told(page: WorkspacePage) -> str:
