@@ -151,3 +151,8 @@ async def test_no_document_without_end_is_read(issuer: Issuer) -> None:
     with pytest.raises(Unfetched, match="more than"):
         await fetch(f"{issuer.url}/endless")
     assert await Here(issuer, jwks_url=f"{issuer.url}/endless").status() == 503
+
+
+async def test_no_document_is_unpacked(issuer: Issuer) -> None:
+    with pytest.raises(Unfetched, match="JSONDecodeError"):
+        await fetch(f"{issuer.url}/packed")

@@ -6,6 +6,7 @@ which keys it publishes and how it fails; both are for tests. As a program it pr
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -107,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply({"keys": [_public(name) for name in self.set["published"]]})
         elif self.path == "/endless":
             self._reply({"keys": [{"x": "y" * 1000}] * 1000})
+        elif self.path == "/packed":
+            self._reply({"keys": [{"x": "y" * 1000}] * 1000}, packed=True)
         else:
             self.send_error(404)
 
@@ -125,9 +128,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Tests read what they need elsewhere."""
 
-    def _reply(self, document: Any) -> None:
+    def _reply(self, document: Any, *, packed: bool = False) -> None:
         data = json.dumps(document).encode()
         self.send_response(200)
+        if packed:  # although nobody said that it may be
+            data = gzip.compress(data)
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
