@@ -58,6 +58,7 @@ def test_a_tenant_gets_a_store_that_its_address_and_the_same_key_open(cli: Cli, 
         (["--expires", "soon"], "is not a span of time"),
         (["--tenant", "../other"], "cannot be the name of a tenant"),
         (["--tenant", "Acme"], "cannot be the name of a tenant"),
+        (["--tenant", "acme", "--scope", "read,admin"], "cannot have the scope admin"),
         (["--workspaces", ""], "workspace pattern"),
     ],
 )

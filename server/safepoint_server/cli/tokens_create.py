@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from safepoint import Token
+from safepoint import InvalidInput, Token
 from safepoint.address import tenant_address
 from safepoint_server.cli import options
 from safepoint_server.cli.output import console, print_json
@@ -79,6 +79,11 @@ def run(args: argparse.Namespace) -> int:
 async def _create(args: argparse.Namespace) -> tuple[str, Token]:
     patterns = Patterns(tuple(args.workspaces)).patterns
     settings = options.settings(args)
+    if args.tenant is not None and Scope.ADMIN in args.scope:
+        raise InvalidInput(
+            "a token of a tenant cannot have the scope admin: what that opens tells of all tenants",
+            hint="Leave out --tenant for the operator's own token.",
+        )
     if args.tenant is not None:
         there = replace(settings, store=tenant_address(settings.store, args.tenant))
         async with there.open_store(options.actor()):
