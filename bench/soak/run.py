@@ -20,6 +20,7 @@ from bench.soak.line import Era, Line
 from bench.soak.memory import Sample, held
 from bench.soak.tally import Gate, Tally
 from safepoint import ApprovalStatus, Store
+from safepoint.pages import MAX_ROWS
 
 __all__ = ["Outcome", "Plan", "soak"]
 
@@ -28,7 +29,9 @@ _TEAMS = ("alpha", "beta", "gamma")
 _REPLICAS = 3
 _CALLS_A_MINUTE = 1800
 _FEWEST_RESTS = 8
-_WARM_UP_CLIENTS, _WARM_UP_CALLS = 32, 25
+_WARM_UP_CLIENTS = 32
+_WARM_UP_CALLS = MAX_ROWS // _WARM_UP_CLIENTS + 2
+"""So more workspaces than the page of the store lists, and than a process keeps logs of."""
 _CACHE = "1MiB"
 """So that it is full in the warm-up."""
 
@@ -37,7 +40,7 @@ _CACHE = "1MiB"
 class Plan:
     """How long agents work, how many calls they make at most, how often they rest, for how long at
     each rest nothing happens before processes are looked at, and how many seconds pass from kill to
-    kill, on the average. Before, each of 32 clients makes some calls to warm one of them up."""
+    kill, on the average. Before, each of 32 clients begins some workspaces on one of them."""
 
     seconds: float
     calls: int
@@ -103,14 +106,14 @@ async def _opened(place: Place, folder: Path) -> AsyncIterator[Store]:
 
 
 def _warm_up(replica: Replica, calls: int) -> None:
-    """What a process makes once, it makes in its first hundreds of calls, and its pools of threads
-    and connections are full when many have met."""
+    """Fill what a process keeps up to some number: what it makes once, its pools of threads and
+    connections, the logs it remembers, the lines on the page of the store."""
 
     def save(client: int) -> None:
         with closing(Caller(replica.port)) as caller:
             for number in range(calls):
-                arguments = {"workspace": f"warm-up-{client}", "state": {"number": number}}
-                caller.call("save_checkpoint", arguments)
+                workspace = f"warm-up-{client}-{number}"
+                caller.call("save_checkpoint", {"workspace": workspace, "state": {}})
 
     with ThreadPoolExecutor(_WARM_UP_CLIENTS) as clients:
         list(clients.map(save, range(_WARM_UP_CLIENTS)))
