@@ -113,7 +113,7 @@ def _warm_up(replica: Replica, calls: int) -> None:
         with closing(Caller(replica.port)) as caller:
             for number in range(calls):
                 workspace = f"warm-up-{client}-{number}"
-                caller.call("save_checkpoint", {"workspace": workspace, "state": {}})
+                caller.call("plan_steps", {"workspace": workspace, "steps": [{"name": "begin"}]})
 
     with ThreadPoolExecutor(_WARM_UP_CLIENTS) as clients:
         list(clients.map(save, range(_WARM_UP_CLIENTS)))

@@ -48,6 +48,20 @@ async def test_without_a_folder_it_remembers_for_this_process(tmp_path: Path) ->
     assert await seen.version(ONE) == 3
 
 
+async def test_of_many_workspaces_the_last_are_kept_in_memory_and_all_on_disk(
+    tmp_path: Path,
+) -> None:
+    seen = SeenHeads(tmp_path, remembered=2)
+    names = [f"work-{number}" for number in range(5)]
+    for name in names:
+        seen.note(name, 7)
+    await seen.close()
+    assert [await SeenHeads(tmp_path).version(name) for name in names] == [7] * 5
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert [await seen.version(name) for name in names] == [0, 0, 0, 7, 7]
+
+
 @pytest.mark.parametrize("text", ["", "three", "\0", "-"])
 async def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     path = SeenHeads(tmp_path).path(ONE)

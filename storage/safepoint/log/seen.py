@@ -11,18 +11,24 @@ import contextlib
 import hashlib
 import os
 import time
+from itertools import islice
 from pathlib import Path
 
 __all__ = ["SeenHeads"]
 
 _FLUSH_SECONDS = 5.0
+_REMEMBERED = 10_000
 
 
 class SeenHeads:
-    """One small file a workspace below `folder`; None remembers for this process only."""
+    """One small file a workspace below `folder`; None remembers for this process only, and all.
 
-    def __init__(self, folder: Path | None) -> None:
+    With a folder only about `remembered` workspaces are in memory too.
+    """
+
+    def __init__(self, folder: Path | None, *, remembered: int = _REMEMBERED) -> None:
         self._folder = folder
+        self._remembered = remembered
         self._seen: dict[str, int] = {}
         self._unsaved: set[str] = set()
         self._flushed_at = time.monotonic()
@@ -51,6 +57,7 @@ class SeenHeads:
         self._flushed_at = time.monotonic()
         if unsaved and self._folder is not None:
             await asyncio.to_thread(self._write, {one: self._seen[one] for one in unsaved})
+            self._forget_oldest()
 
     async def close(self) -> None:
         if self._flushing is not None:
@@ -62,6 +69,12 @@ class SeenHeads:
         if self._folder is None:
             return None
         return self._folder / hashlib.sha256(name.encode()).hexdigest()[:32]
+
+    def _forget_oldest(self) -> None:
+        """Their files have them."""
+        for name in list(islice(self._seen, max(0, len(self._seen) - self._remembered))):
+            if name not in self._unsaved:
+                del self._seen[name]
 
     def _read(self, name: str) -> int:
         path = self.path(name)
