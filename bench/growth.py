@@ -10,7 +10,7 @@ from bench.race import Race, Runner
 
 __all__ = ["growth_picture"]
 
-_WIDTH, _HEIGHT = 760, 420
+_WIDTH, _HEIGHT = 820, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 560, 44, 372
 _LINE = 16
 # Told apart without colour too: every line ends in its name.
@@ -96,11 +96,14 @@ def _curve(places: _Places, runner: Runner, colour: str, end: float, *, bold: bo
 
 
 def _spread(ends: Sequence[float]) -> list[float]:
-    """The same heights, moved apart so far that a line of text fits between any two."""
+    """The same heights, moved apart so far that a line of text fits between any two: upwards, and
+    down again from the top of the picture."""
     placed = dict.fromkeys(range(len(ends)), 0.0)
-    below = math.inf
+    above, below = float(_TOP - _LINE), math.inf
     for index in sorted(range(len(ends)), key=lambda one: -ends[one]):
         placed[index] = below = min(ends[index], below - _LINE)
+    for index in sorted(placed, key=lambda one: placed[one]):
+        placed[index] = above = max(placed[index], above + _LINE)
     return [placed[index] for index in range(len(ends))]
 
 

@@ -76,6 +76,21 @@ def test_the_picture_is_whole_and_names_every_line() -> None:
     assert len(list(picture.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
 
 
+def test_names_at_the_top_of_the_picture_stay_in_it_and_apart() -> None:
+    names = ["raw SQLite", "append + fdatasync", "one", "another", "a third", "a fourth"]
+    race = Race(CHAT, 2, 10, tuple(runner(name, 1.0) for name in names))
+    for one, size in zip(race.runners, (1000, *[10_000] * 5), strict=True):
+        one.bytes[2] = size
+    picture = ET.fromstring(growth_picture(race))
+    texts = picture.iter("{http://www.w3.org/2000/svg}text")
+    heights = sorted(
+        float(text.attrib["y"]) for text in texts if (text.text or "").startswith(tuple(names))
+    )
+    assert len(heights) == len(names)
+    assert heights[0] >= 12
+    assert all(later - sooner >= 12 for sooner, later in pairwise(heights))
+
+
 def runner(name: str, seconds: float) -> Runner:
     made = Runner(RawSqlite() if name == "raw SQLite" else RawAppend(), Path())
     made.contender.name = name
