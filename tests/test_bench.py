@@ -26,6 +26,8 @@ def test_the_short_form_prints_every_contender_and_every_budget() -> None:
     assert done.returncode == 0, done.stderr
     for name in ("raw SQLite", "append + fdatasync", "Safepoint", "Safepoint over MCP", "echo"):
         assert f"| {name}" in done.stdout or f" {name} " in done.stdout
+    absent = "so RedisSaver does not take part" in done.stderr
+    assert ("| LangGraph RedisSaver " in done.stdout) != absent
     loads = done.stdout.partition("### Many clients")[2].partition("###")[0]
     assert len(re.findall(r"^\| \d+ +\| \d+ +\| (?:save|load) ", loads, re.MULTILINE)) == 4
     assert re.search(r"of \d+ acknowledged saves all are kept, once each", loads)
