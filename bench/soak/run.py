@@ -32,8 +32,11 @@ _FEWEST_RESTS = 8
 _WARM_UP_CLIENTS = 32
 _WARM_UP_CALLS = MAX_ROWS // _WARM_UP_CLIENTS + 2
 """So more workspaces than the page of the store lists, and than a process keeps logs of."""
-_CACHE = "1MiB"
-"""So that it is full in the warm-up."""
+_SETTINGS = {
+    "SAFEPOINT_CACHE_BYTES": "1MiB",  # so that it is full in the warm-up
+    "SAFEPOINT_TOOLSETS": "core,history",
+    "MALLOC_ARENA_MAX": "2",  # as in the container image
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,7 @@ async def soak(plan: Plan, folder: Path) -> Outcome:
         place = Place(server.s3, "soak", folder / "key")
         async with _opened(place, folder) as store:
             names = ["steady", *(f"killed-{n}" for n in range(1, _REPLICAS))]
-            limits = {"SAFEPOINT_CACHE_BYTES": _CACHE, "SAFEPOINT_TOOLSETS": "core,history"}
-            replicas = [safepoint_replica(name, folder, place, **limits) for name in names]
+            replicas = [safepoint_replica(name, folder, place, **_SETTINGS) for name in names]
             fleet = Fleet(replicas, gate)
             try:
                 await fleet.start()
