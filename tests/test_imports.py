@@ -71,6 +71,28 @@ def test_durable_steps_load_when_they_are_used_and_bring_nothing_heavy() -> None
     assert not loaded_by("safepoint.integrations.durable") & unused
 
 
+def written_by(module: str) -> set[str]:
+    """The frozen dataclasses of ours whose constructors are there after an import."""
+    return set(
+        run(
+            f"""import sys, types, {module}
+for name, module in list(sys.modules.items()):
+    for kind in vars(module).values() if name.split(".")[0].startswith("safepoint") else ():
+        if isinstance(kind, type) and kind.__module__ == name and "__slots__" in vars(kind):
+            frozen = hasattr(kind, "__dataclass_params__") and kind.__dataclass_params__.frozen
+            if frozen and isinstance(vars(kind).get("__init__"), types.FunctionType):
+                print(kind.__name__)
+"""
+        ).split()
+    )
+
+
+def test_an_import_writes_the_methods_of_those_values_only_that_it_makes() -> None:
+    made = {"Actor", "Document", "StateChange", "StepEntry", "Versions"}
+    assert written_by("safepoint") <= made
+    assert written_by("safepoint_server.app") <= made | {"ToolSpec", "Variable"}
+
+
 @pytest.mark.parametrize("module", ["safepoint_server.app", "safepoint_server.cli"])
 def test_the_server_starts_without_cloud_or_pages(module: str) -> None:
     unused = {"boto3", "botocore", "jinja2", "pytest", "hypothesis", "langgraph"}

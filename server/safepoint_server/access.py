@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from mcp.server.mcpserver import Context
 
 from safepoint import InvalidInput, Store
+from safepoint.values import dataclass
 from safepoint_server.scopes import EVERYTHING, Scope
 from safepoint_server.visible import VisibleStore
 

@@ -8,7 +8,6 @@ is sealed, and bound to tool and arguments, by the SDK's request-state boundary 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
@@ -23,6 +22,8 @@ from mcp.types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
+
+from safepoint.values import dataclass
 
 __all__ = ["Answer", "Dialog", "InputNeeded"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from safepoint.values import dataclass
 from safepoint_server.oauth_settings import OAuthSettings
 from safepoint_server.reading import Reader, refuse
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
+from safepoint.values import dataclass
 from safepoint_server.reading import Reader, refuse
 from safepoint_server.scopes import Scope
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from safepoint import InvalidInput
 from safepoint.filing.places import FileBelow, Folder
+from safepoint.values import dataclass
 from safepoint_server.names import show_name
 
 __all__ = ["AllowedPaths"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from safepoint import InvalidInput
+from safepoint.values import dataclass
 from safepoint_server.names import show_name
 
 __all__ = ["MAX_PATTERNS", "Patterns"]

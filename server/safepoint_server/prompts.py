@@ -6,7 +6,6 @@ Each says which calls to make, and brings what a workspace holds along as a reso
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from mcp.types import (
@@ -22,6 +21,7 @@ from mcp.types import (
 
 from safepoint import InvalidInput, NotFound
 from safepoint.format.jsontext import encode_json
+from safepoint.values import dataclass
 from safepoint_server.cli.plain import one_line
 from safepoint_server.names import check_workspace_name
 from safepoint_server.resources import FIXED_MS, read_resource

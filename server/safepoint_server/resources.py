@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from mcp.types import (
@@ -21,6 +21,7 @@ from mcp.types import (
 
 from safepoint import LimitExceeded, WorkspaceInfo, WorkspaceStatus
 from safepoint.format.jsontext import DEPTH_MAX, encode_json
+from safepoint.values import dataclass
 from safepoint_server.cli.plain import one_line
 from safepoint_server.names import is_workspace_name
 from safepoint_server.texts import is_text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -22,6 +22,7 @@ from safepoint import (
     Store,
     default_store_path,
 )
+from safepoint.values import dataclass
 from safepoint_server.http_settings import HttpSettings
 from safepoint_server.reading import Reader
 from safepoint_server.variables import VARIABLES

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from safepoint.values import dataclass
 
 __all__ = ["TextPart", "is_text", "text_part"]
 

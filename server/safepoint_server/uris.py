@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from safepoint import NotFound
+from safepoint.values import dataclass
 
 __all__ = ["ROOT", "TEMPLATES", "Kind", "Target", "artifact_uri", "parse_uri"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from safepoint.values import dataclass
 
 __all__ = ["VARIABLES", "Variable"]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import mcp_types as types
 from pydantic import ValidationError
+
+from safepoint.values import dataclass
 
 __all__ = ["Line", "Lines", "Refused", "answer", "parse"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.request import url2pathname
@@ -13,6 +12,7 @@ from safepoint.errors import InvalidInput, NotFound
 from safepoint.objects.base import ObjectStore
 from safepoint.objects.local import LocalObjects
 from safepoint.objects.memory import MemoryObjects
+from safepoint.values import dataclass
 
 __all__ = ["TENANTS_FOLDER", "Place", "check_tenant", "open_place", "tenant_address"]
 

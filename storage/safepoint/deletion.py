@@ -6,7 +6,6 @@ After the keys nothing opens what is left, here or in a copy of the bucket witho
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from safepoint.errors import Conflict, Damaged, NotFound
@@ -25,6 +24,7 @@ from safepoint.log.keys import Tombstone
 from safepoint.log.log import Head, Log
 from safepoint.log.transitions.delete import Delete
 from safepoint.model import Deleted
+from safepoint.values import dataclass
 
 __all__ = ["delete_workspace"]
 

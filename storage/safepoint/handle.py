@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from safepoint.log.registry import OpenLog
 from safepoint.log.transitions.base import NO_CHANGE, Command, StateChange, no_workspace
 from safepoint.model import JSON, Actor, Limits, Unset
 from safepoint.observer import Facts, observed
+from safepoint.values import dataclass
 
 __all__ = ["Handle", "check_name"]
 

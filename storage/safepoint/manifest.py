@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +31,7 @@ from safepoint.log.generations import all_of, put_next, put_ours
 from safepoint.log.manifests import STORE_KIND
 from safepoint.log.stump import set_aside_stump
 from safepoint.objects.base import MakesDurable, ObjectStore
+from safepoint.values import dataclass
 
 __all__ = [
     "Opened",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from safepoint.errors import Damaged, InvalidInput, NotFound
@@ -24,6 +24,7 @@ from safepoint.log.keeping import SAFE_AGE, Keeping, lasts, needed, removable_be
 from safepoint.log.log import Log, off_loop
 from safepoint.log.transitions.retention import Prune, check_policy
 from safepoint.model import Actor, Pruned, RetentionPolicy
+from safepoint.values import dataclass
 
 __all__ = ["OnProgress", "Pruning"]
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -42,6 +41,7 @@ from safepoint.log.renewal import renew_keys
 from safepoint.manifest import Opened, change_manifest, read_checked
 from safepoint.model.keys import DataKeys, KeysRotated, RotatedWorkspace
 from safepoint.tokens import Tokens
+from safepoint.values import dataclass
 
 if TYPE_CHECKING:
     from safepoint.crypto.kms import KmsKey

@@ -11,7 +11,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from safepoint.log.transitions.base import check_text
 from safepoint.model import Actor
 from safepoint.model.tokens import Token
 from safepoint.objects.base import MakesDurable, ObjectStore
+from safepoint.values import dataclass
 
 __all__ = ["StoredToken", "Tokens", "open_token"]
 

@@ -7,7 +7,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -20,6 +19,7 @@ from safepoint.log.log import Head, Log, Shared
 from safepoint.log.registry import Registry
 from safepoint.log.shared import VIEW_SECONDS
 from safepoint.log.transitions.artifact import current
+from safepoint.values import dataclass
 
 __all__ = ["MAX_WATCHED", "Part", "Watch", "Watched", "Watching"]
 

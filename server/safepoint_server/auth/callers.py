@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from safepoint.values import dataclass
 from safepoint_server.patterns import Patterns
 from safepoint_server.scopes import Scope
 

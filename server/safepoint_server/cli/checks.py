@@ -10,13 +10,13 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Final
 
 from safepoint import NotFound, SafepointError, Store, default_key_file
 from safepoint.objects.probe import probe
+from safepoint.values import dataclass
 from safepoint_server.cli.paging import gather
 from safepoint_server.cli.place import existing_store, folder_of
 from safepoint_server.cli.plain import moment

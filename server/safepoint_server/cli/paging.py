@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from safepoint import Page
+from safepoint.values import dataclass
 
 __all__ = ["Rows", "gather"]
 

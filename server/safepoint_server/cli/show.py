@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ from safepoint import (
     Workspace,
 )
 from safepoint.references import check_references
+from safepoint.values import dataclass
 from safepoint_server.cli import options
 from safepoint_server.cli.lookup import found_run, found_workspace
 from safepoint_server.cli.output import console, print_json, show, table

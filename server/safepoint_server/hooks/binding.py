@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from safepoint import InvalidInput
+from safepoint.values import dataclass
 from safepoint_server.hooks.project import Project
 from safepoint_server.hooks.regular import read_regular
 from safepoint_server.names import check_workspace_name, show_name

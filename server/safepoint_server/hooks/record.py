@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from safepoint import Checkpoint, Conflict, InvalidInput, NotFound, Saved, Store
+from safepoint.values import dataclass
 from safepoint_server.hooks.binding import Binding, sessions_of
 from safepoint_server.hooks.note import Note, digest, merged_todos
 from safepoint_server.hooks.project import Project

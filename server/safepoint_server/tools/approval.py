@@ -7,7 +7,6 @@ opened for exactly this question counts, and what people do outside of the proto
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final
 
@@ -22,6 +21,7 @@ from safepoint import (
     Requested,
 )
 from safepoint.approvals import Approvals
+from safepoint.values import dataclass
 from safepoint_server.dialog import Answer
 from safepoint_server.forms import MAX_SUBJECT_BYTES, form, message, reading
 from safepoint_server.names import check_approval_name

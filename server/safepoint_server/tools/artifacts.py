@@ -6,7 +6,6 @@ import base64
 import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
@@ -16,6 +15,7 @@ from safepoint import ArtifactInfo, InvalidInput, NotFound, RestoredFolder, Save
 from safepoint.artifacts import Artifacts
 from safepoint.filing.files import guess_media_type
 from safepoint.filing.places import FileBelow
+from safepoint.values import dataclass
 from safepoint_server.names import check_step_name, show_name
 from safepoint_server.reporting import reporting
 from safepoint_server.scopes import Scope

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
@@ -13,6 +13,7 @@ from mcp.types import ContentBlock
 from pydantic import AfterValidator, ConfigDict, Field
 
 from safepoint import JSON, UNSET, Unset
+from safepoint.values import dataclass
 from safepoint_server.scopes import Scope
 from safepoint_server.tools.call import Call
 

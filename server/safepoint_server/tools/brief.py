@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from safepoint import UNSET, Approval, Blocker, Brief, InFlight
 from safepoint.format.jsontext import encode_json
+from safepoint.values import dataclass
 from safepoint_server.tools.base import Reply
 from safepoint_server.tools.replies import ActorReply, ProgressReply, cut, timestamp
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pydantic import Field
 
 from safepoint import Change, Changes, Comparison
 from safepoint.format.jsontext import encode_json
+from safepoint.values import dataclass
 from safepoint_server.scopes import Scope
 from safepoint_server.tools.base import Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call

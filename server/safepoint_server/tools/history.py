@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
 from safepoint import InvalidInput, PastEffect
+from safepoint.values import dataclass
 from safepoint_server.names import check_workspace_name
 from safepoint_server.reporting import reporting
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from safepoint import CheckpointInfo, WorkspaceInfo
+from safepoint.values import dataclass
 from safepoint_server.scopes import Scope
 from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call

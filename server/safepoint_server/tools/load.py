@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from safepoint import JSON, UNSET, Checkpoint, NotFound
 from safepoint.format.jsontext import encode_json
+from safepoint.values import dataclass
 from safepoint_server.names import show_name
 from safepoint_server.scopes import Scope
 from safepoint_server.tools.base import Arguments, Text, ToolSpec, WorkspaceName

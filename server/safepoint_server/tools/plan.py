@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from safepoint import UNSET, PlannedStep, Step
+from safepoint.values import dataclass
 from safepoint_server.names import check_approval_name, check_step_name
 from safepoint_server.scopes import Scope
 from safepoint_server.tools.base import Arguments, Cursor, Reply, Text, ToolSpec

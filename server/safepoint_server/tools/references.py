@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from safepoint import InvalidInput, Limits, NotFound, Reference, ReferenceStatus, SafepointError
 from safepoint.references import check_references
+from safepoint.values import dataclass
 from safepoint_server.names import show_name
 from safepoint_server.references import AllowedReferences
 from safepoint_server.tools.base import Reply

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from safepoint import Actor, Page, Progress
 from safepoint.format.jsontext import encode_json
+from safepoint.values import dataclass
 from safepoint_server.tools.base import Reply
 
 __all__ = ["ActorReply", "ProgressReply", "cut", "fitting_page", "timestamp"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from safepoint import JSON, UNSET, InvalidInput, Reference, Unset
+from safepoint.values import dataclass
 from safepoint_server.credentials import credential_paths
 from safepoint_server.names import check_step_name
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec, WorkspaceName

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from safepoint import UNSET, ApprovalNeed
+from safepoint.values import dataclass
 from safepoint_server.names import check_step_name
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec
 from safepoint_server.tools.call import Call

@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from safepoint.format.keys import encode_name, page_key, summary_key
 from safepoint.listing import Listing
 from safepoint.log.log import Head, Log, Shared
 from safepoint.objects.base import ObjectStore
+from safepoint.values import dataclass
 
 if TYPE_CHECKING:
     from safepoint.behind.root import RootWriter

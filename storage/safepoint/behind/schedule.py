@@ -7,7 +7,8 @@ import contextvars
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from safepoint.values import dataclass
 
 __all__ = ["Behind", "Pace"]
 

@@ -7,7 +7,7 @@ workspace's manifest first, so that it costs one read. Advisory: it may lag, be 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import orjson
@@ -20,6 +20,7 @@ from safepoint.log.due import Reason, due_at, reasons
 from safepoint.log.moments import when
 from safepoint.log.progress import workspace_status
 from safepoint.model import Progress, WorkspaceInfo, WorkspaceStatus
+from safepoint.values import dataclass
 
 __all__ = ["Summary", "open_sealed", "resealed", "seal_json", "summary_of"]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hmac
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from safepoint.errors import Damaged, Unsupported
+from safepoint.values import dataclass
 
 __all__ = [
     "OVERHEAD",

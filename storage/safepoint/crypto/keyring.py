@@ -14,7 +14,6 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from safepoint.crypto.envelope import KeyMismatch, Place, Random, seal, unseal
 from safepoint.errors import Damaged, InvalidInput, Unavailable, Unsupported, WrongKey
+from safepoint.values import dataclass
 
 __all__ = [
     "ARGON2ID",

@@ -15,13 +15,14 @@ from __future__ import annotations
 import hmac
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from safepoint.crypto.envelope import FORMAT, MAGIC, KeyMismatch, Place, Random, derive
 from safepoint.errors import Damaged, Unsupported
+from safepoint.values import dataclass
 
 __all__ = [
     "HEADER_BYTES",

@@ -9,7 +9,7 @@ import mimetypes
 import os
 from collections.abc import AsyncIterator, Container
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
@@ -24,6 +24,7 @@ from safepoint.log.codec import Codec
 from safepoint.log.transitions.artifact import NewArtifact, as_at, current, no_artifact
 from safepoint.log.transitions.base import when
 from safepoint.model import ArtifactInfo, OnBytes
+from safepoint.values import dataclass
 
 __all__ = ["ArtifactSource", "Filing", "Opened", "described", "open_folder", "opened", "write_file"]
 

@@ -14,11 +14,11 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Unavailable
+from safepoint.values import dataclass
 
 __all__ = ["FileBelow", "Folder", "Found", "NewFile", "digest_of", "exists", "open_plain"]
 

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from safepoint.crypto.envelope import Place
@@ -31,6 +30,7 @@ from safepoint.format.keys import artifact_key
 from safepoint.log.codec import Codec
 from safepoint.model import OnBytes
 from safepoint.objects.base import ObjectStore, StreamStore
+from safepoint.values import dataclass
 
 __all__ = ["ID_BYTES", "Chunks", "SealedObjects", "Source", "Stored", "ahead", "stream_store"]
 

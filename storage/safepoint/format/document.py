@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
@@ -33,6 +33,7 @@ from safepoint.format.entries import (
     StepEntry,
     newer,
 )
+from safepoint.values import dataclass
 
 __all__ = [
     "EMPTY",

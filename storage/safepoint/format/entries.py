@@ -7,7 +7,7 @@ so a field that is added later costs nothing where it is not used.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
@@ -15,6 +15,7 @@ import orjson
 
 from safepoint.errors import Unsupported
 from safepoint.model import Actor
+from safepoint.values import dataclass
 
 __all__ = [
     "ApprovalEntry",

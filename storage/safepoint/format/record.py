@@ -10,12 +10,13 @@ Numbers are big-endian. Base version 0 means that the document is whole.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import orjson
 
 from safepoint.errors import LimitExceeded
 from safepoint.format.delta import MAX_DOCUMENT_BYTES
+from safepoint.values import dataclass
 
 __all__ = ["COMMIT_ID_BYTES", "NO_PREVIOUS", "Record", "is_torn", "pack", "unpack"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from safepoint.format.document import KEPT, Document
 from safepoint.format.keys import VERSION_MAX
+from safepoint.values import dataclass
 
 __all__ = ["NO_VERSIONS", "Kept", "Versions", "existing", "is_pruned", "kept_of", "with_kept"]
 

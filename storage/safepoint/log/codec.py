@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from safepoint.crypto.envelope import OVERHEAD, Place, Random, commits_to, seal, unseal
@@ -14,6 +14,7 @@ from safepoint.format.document import Document
 from safepoint.format.keys import base_of, chain_of, log_key
 from safepoint.format.record import COMMIT_ID_BYTES, Record
 from safepoint.model import Actor
+from safepoint.values import dataclass
 
 __all__ = ["Codec", "Sealed"]
 

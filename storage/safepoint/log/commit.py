@@ -15,7 +15,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -38,6 +38,7 @@ from safepoint.log.stalled import check_won
 from safepoint.log.transitions.base import Command, Context, Outcome
 from safepoint.model import Actor, Limits
 from safepoint.observer import Facts, observed
+from safepoint.values import dataclass
 
 __all__ = ["Committed", "Committer", "Patience"]
 

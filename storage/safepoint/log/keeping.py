@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +11,7 @@ from safepoint.format.entries import ArtifactEntry, CheckpointEntry
 from safepoint.format.keys import BLOCK, block_of, last_of_block
 from safepoint.format.versions import Kept, Versions, existing, kept_of
 from safepoint.model import CheckpointKind
+from safepoint.values import dataclass
 
 __all__ = [
     "SAFE_AGE",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from safepoint.crypto import manifest
@@ -16,6 +16,7 @@ from safepoint.crypto.keyring import KEY_BYTES
 from safepoint.crypto.storekeys import StoreKeys, number_of
 from safepoint.errors import Damaged, LimitExceeded
 from safepoint.format.keys import keys_key
+from safepoint.values import dataclass
 
 __all__ = [
     "StoreKeys",

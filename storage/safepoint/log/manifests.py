@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from safepoint.crypto import manifest
 from safepoint.crypto.storekeys import StoreKeys, changed, number_of
 from safepoint.errors import Damaged, InvalidInput, Unavailable
@@ -12,6 +10,7 @@ from safepoint.log.generations import all_of, newest_of
 from safepoint.log.keys import WorkspaceKeys, open_manifest
 from safepoint.log.stump import set_aside_stump
 from safepoint.objects.base import MakesDurable, ObjectStore
+from safepoint.values import dataclass
 
 __all__ = ["STORE_KIND", "Newest", "check_store_key", "make_durable", "newest_keys"]
 

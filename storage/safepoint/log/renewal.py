@@ -5,8 +5,6 @@ Records and artifacts stay as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from safepoint.crypto.envelope import key_id_of
 from safepoint.errors import Conflict
 from safepoint.format.keys import keys_folder, keys_key, log_key
@@ -17,6 +15,7 @@ from safepoint.log.log import Head, Log
 from safepoint.log.rewrap import rewrap_keys
 from safepoint.log.transitions.rotate import Rotate
 from safepoint.model import Actor
+from safepoint.values import dataclass
 
 __all__ = ["Renewed", "renew_keys"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from safepoint.crypto.envelope import Random
@@ -15,6 +14,7 @@ from safepoint.log.cache import DocumentCache
 from safepoint.log.seen import SeenHeads
 from safepoint.objects.base import ObjectStore
 from safepoint.observer import Observer
+from safepoint.values import dataclass
 
 if TYPE_CHECKING:
     from safepoint.log.log import Log

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 from safepoint.model.base import Actor
+from safepoint.values import dataclass
 
 __all__ = [
     "ArtifactInfo",

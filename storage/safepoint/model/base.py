@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, TypeAlias, TypeVar
+
+from safepoint.values import dataclass
 
 __all__ = [
     "Actor",

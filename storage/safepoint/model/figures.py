@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+from safepoint.values import dataclass
 
 __all__ = ["Figures"]
 

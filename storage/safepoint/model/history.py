@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from safepoint.model.base import Actor
 from safepoint.model.steps import StepStatus
+from safepoint.values import dataclass
 
 __all__ = [
     "Change",

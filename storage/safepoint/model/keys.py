@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from safepoint.errors import SafepointError
+from safepoint.values import dataclass
 
 __all__ = ["DataKeys", "KeysRotated", "RotatedWorkspace"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from safepoint.model.approvals import ApprovalNeed
 from safepoint.model.base import JSON, Actor
+from safepoint.values import dataclass
 
 __all__ = [
     "Blocker",

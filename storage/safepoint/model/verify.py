@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from safepoint.values import dataclass
 
 __all__ = ["Problem", "RepairReport", "VerifyReport"]
 

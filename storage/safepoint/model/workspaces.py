@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from safepoint.model.approvals import Approval, Due
 from safepoint.model.base import JSON, Actor
 from safepoint.model.references import Reference
 from safepoint.model.steps import Blocker, InFlight, Progress
+from safepoint.values import dataclass
 
 __all__ = [
     "Brief",

@@ -11,8 +11,9 @@ import secrets
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from safepoint.values import dataclass
 
 __all__ = [
     "OsCalls",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from safepoint.errors import InvalidInput, Unsupported
 from safepoint.objects._keys import check_prefix
+from safepoint.values import dataclass
 
 __all__ = ["S3Address"]
 

@@ -7,7 +7,6 @@ was sent to it.
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -16,6 +15,7 @@ from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 from urllib3.exceptions import HTTPError
 
 from safepoint.objects._s3_reasons import BY_CODE, Reason, for_redirect, for_status
+from safepoint.values import dataclass
 
 __all__ = ["ERRORS", "Failure", "Verdict", "judge", "no_answer"]
 

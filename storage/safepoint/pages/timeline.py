@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from safepoint.pages.axis import Axis
 from safepoint.pages.html import duration, plain, size
 from safepoint.pages.values import CheckpointRow, StepRow, WorkspacePage
+from safepoint.values import dataclass
 
 __all__ = ["MAX_BARS", "timeline"]
 

@@ -3,10 +3,10 @@ nothing else. Names of steps, labels and people are None where they are not to b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from safepoint.model import Progress
+from safepoint.values import dataclass
 
 __all__ = ["CheckpointRow", "RootPage", "RootRow", "StepRow", "WorkspacePage"]
 

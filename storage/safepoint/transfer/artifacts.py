@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from safepoint.transfer.copied import Meter
 from safepoint.transfer.imported import ExportedArtifact
 from safepoint.transfer.parallel import each
 from safepoint.transfer.records import Found
+from safepoint.values import dataclass
 
 __all__ = ["ArtifactCopy", "artifact_copy", "export_artifacts", "planned", "uploaded"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from safepoint.values import dataclass
 
 __all__ = ["Copied", "CopiedWorkspace", "Meter", "OnProgress"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from safepoint.transfer.files import (
     whole_folder,
     with_kind,
 )
+from safepoint.values import dataclass
 
 __all__ = ["Exported", "export_store", "export_workspace"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from safepoint.transfer.files import (
     json_text,
     read_object,
 )
+from safepoint.values import dataclass
 
 __all__ = ["CheckpointFile", "ExportedArtifact", "ExportedStep", "ExportedWorkspace", "read_export"]
 

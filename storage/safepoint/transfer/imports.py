@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from safepoint.errors import Conflict, InvalidInput
@@ -21,6 +21,7 @@ from safepoint.transfer.artifacts import planned, uploaded
 from safepoint.transfer.files import ARTIFACT_FILES
 from safepoint.transfer.imported import CheckpointFile, ExportedWorkspace, read_export
 from safepoint.transfer.replay import commands, replay
+from safepoint.values import dataclass
 
 __all__ = ["Imported", "InDoubt", "import_checkpoint", "import_workspace"]
 

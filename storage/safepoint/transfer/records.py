@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from safepoint.errors import Conflict, Damaged, InvalidInput, OutcomeUnknown, Unavailable
 from safepoint.format.entries import ArtifactEntry
@@ -22,6 +22,7 @@ from safepoint.log.log import Log, Shared, off_loop
 from safepoint.log.lost import LOST, open_any, seal_lost, to_follow
 from safepoint.objects.base import MakesDurable, ObjectStore
 from safepoint.transfer.copied import Meter
+from safepoint.values import dataclass
 
 __all__ = ["Found", "LogCopy", "put_new", "survey"]
 

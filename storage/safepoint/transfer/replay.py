@@ -7,7 +7,6 @@ this replay began has had the first n of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from safepoint.log.transitions import Command, Context, Mark, Outcome, PlanSteps
 from safepoint.log.transitions.base import StateChange
 from safepoint.model import PlannedStep
 from safepoint.transfer.imported import CheckpointFile, ExportedStep, ExportedWorkspace
+from safepoint.values import dataclass
 
 __all__ = ["Operation", "commands", "replay"]
 

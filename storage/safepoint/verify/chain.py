@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from safepoint.errors import Damaged, Unsupported
 from safepoint.format.document import Document
@@ -16,6 +16,7 @@ from safepoint.format.keys import BLOCK, block_of, index_in_block, last_of_block
 from safepoint.format.record import Record
 from safepoint.log.codec import Codec
 from safepoint.log.lost import to_follow
+from safepoint.values import dataclass
 
 __all__ = ["Chain", "Fault", "Link", "dependents_end"]
 

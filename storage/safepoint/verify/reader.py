@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from safepoint.errors import Damaged, SafepointError, Unavailable, Unsupported
 from safepoint.format.document import Document
@@ -16,6 +16,7 @@ from safepoint.log.keys import WorkspaceKeys, open_manifest
 from safepoint.log.log import newest_version
 from safepoint.log.lost import open_lost
 from safepoint.log.shared import Shared
+from safepoint.values import dataclass
 from safepoint.verify.chain import Fault, Link, dependents_end
 
 __all__ = ["UNKNOWN_KEY", "Intact", "Reader", "codec_of"]

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from safepoint.errors import Conflict, Damaged, Unavailable, Unsupported
 from safepoint.format.keys import log_folder, log_key
@@ -28,6 +28,7 @@ from safepoint.log.lost import LOST, REPAIR, open_lost, seal_lost
 from safepoint.log.manifests import newest_keys
 from safepoint.log.shared import Shared
 from safepoint.model import Actor, Limits, Problem, RepairReport
+from safepoint.values import dataclass
 from safepoint.verify.aside import keep_aside, replace_object
 from safepoint.verify.chain import dependents_end
 from safepoint.verify.check import Found, check_workspace

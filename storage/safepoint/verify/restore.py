@@ -4,7 +4,7 @@ lost ones may have changed what happens outside. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from safepoint.format.document import Document
 from safepoint.format.entries import ApprovalEntry, RepairEntry, StepEntry
@@ -13,6 +13,7 @@ from safepoint.format.record import Record
 from safepoint.log.progress import FINISHED
 from safepoint.log.transitions.base import upkeep
 from safepoint.model import Actor
+from safepoint.values import dataclass
 
 __all__ = ["Known", "known_of", "restored"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from safepoint.integrations.durable.recorded import Codec, error_text
 from safepoint.integrations.durable.retry import Retry
 from safepoint.integrations.durable.waiting import Timing
 from safepoint.model import JSON, Marked, Started
+from safepoint.values import dataclass
 from safepoint.workspace import Workspace
 
 __all__ = ["Attempts", "Done"]

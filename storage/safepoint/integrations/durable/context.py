@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from safepoint.errors import InvalidInput
 from safepoint.integrations.durable.outcomes import LeaseLost
 from safepoint.model import JSON, UNSET, Unset
+from safepoint.values import dataclass
 
 if TYPE_CHECKING:
     from safepoint.integrations.durable.run import DurableRun

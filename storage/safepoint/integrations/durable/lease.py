@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
@@ -15,6 +14,7 @@ from safepoint.integrations.durable.context import StepContext
 from safepoint.integrations.durable.outcomes import LeaseLost
 from safepoint.integrations.durable.waiting import Timing
 from safepoint.model import Decision, Started
+from safepoint.values import dataclass
 from safepoint.workspace import Workspace
 
 __all__ = ["Ended", "Held"]

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from safepoint.errors import InvalidInput
 from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.model import JSON, UNSET, Unset
+from safepoint.values import dataclass
 
 __all__ = ["PLAIN", "Codec", "checked_input", "dataclass_codec", "error_text", "input_of"]
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 _ERROR_BYTES = 2000
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Codec(Generic[T]):
     """Turns results into JSON, and recorded JSON into results; both must fit for ever."""
 

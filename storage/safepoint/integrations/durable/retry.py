@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
 from safepoint.errors import InvalidInput
+from safepoint.values import dataclass
 
 __all__ = ["Retry", "as_retry"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from safepoint.integrations.durable.outcomes import Suspended
+from safepoint.values import dataclass
 
 __all__ = ["Timing", "Waiting"]
 

@@ -9,7 +9,7 @@ first one with a number wins, special ones (negative numbers) replace each other
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from safepoint.errors import Conflict, SafepointError
@@ -36,6 +36,7 @@ from safepoint.integrations.langgraph.index import (
 from safepoint.integrations.langgraph.packed import Blob, NewWrite
 from safepoint.log.transitions import Context, Outcome
 from safepoint.log.transitions.base import advance
+from safepoint.values import dataclass
 
 __all__ = ["AddWrites", "Copy", "Draft", "Operation", "Put", "Rewrite", "Together"]
 

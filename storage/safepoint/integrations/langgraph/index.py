@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
 from safepoint.errors import Unsupported
 from safepoint.format.document import Document
+from safepoint.values import dataclass
 
 __all__ = [
     "EMPTY",

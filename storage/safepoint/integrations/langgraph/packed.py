@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import math
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
 from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from safepoint.values import dataclass
 
 __all__ = ["Blob", "NewWrite", "pack", "unpack"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from safepoint.errors import Damaged, NotFound
@@ -21,6 +20,7 @@ from safepoint.integrations.langgraph.index import (
 )
 from safepoint.integrations.langgraph.packed import Blob, NewWrite
 from safepoint.log.log import Head, Log
+from safepoint.values import dataclass
 
 __all__ = ["Found", "Raw", "View"]
 

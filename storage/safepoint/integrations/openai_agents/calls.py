@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -15,6 +14,7 @@ from safepoint.format.jsontext import decode_json, encode_json
 from safepoint.log.transitions import Ask
 from safepoint.log.transitions.approval import check_approval_name
 from safepoint.model import JSON
+from safepoint.values import dataclass
 
 __all__ = ["Call", "calls_of"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from safepoint.format.document import Document
 from safepoint.integrations.openai_agents.items import cut_last, inner, joined, listed
 from safepoint.log.transitions import Context, Outcome, StateChange
 from safepoint.log.transitions.base import advance, checkpoint
+from safepoint.values import dataclass
 
 __all__ = ["Add", "Clear", "Pop", "ReplaceFirst", "ReplaceLast"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from safepoint.log.moments import when
 from safepoint.log.transitions import Context, Outcome, Withdraw
 from safepoint.log.transitions.base import advance
 from safepoint.model import ApprovalStatus
+from safepoint.values import dataclass
 
 __all__ = ["Decision", "Discard", "Keep", "Pending", "Take"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from safepoint.integrations.openai_agents.calls import calls_of
 from safepoint.integrations.openai_agents.pending import Discard, Keep, Pending, Take
 from safepoint.integrations.openai_agents.settled import settled
 from safepoint.log.log import off_loop
+from safepoint.values import dataclass
 from safepoint.workspace import Workspace
 
 __all__ = ["SavedRunState", "discard_run_state", "load_run_state", "save_run_state"]

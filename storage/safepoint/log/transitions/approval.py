@@ -8,7 +8,6 @@ other content                         -> the old question and its answer give wa
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import timedelta
 
 from safepoint.errors import InvalidInput, LimitExceeded
@@ -19,6 +18,7 @@ from safepoint.log.answers import check_schema
 from safepoint.log.approvals import approval_of, approval_status
 from safepoint.log.transitions.base import Context, Outcome, advance, check_text
 from safepoint.model import ApprovalStatus, Requested
+from safepoint.values import dataclass
 
 __all__ = ["Ask", "check_approval_name"]
 

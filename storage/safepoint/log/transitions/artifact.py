@@ -7,7 +7,7 @@ shares its object with the new revision.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded, NotFound
@@ -16,6 +16,7 @@ from safepoint.format.entries import ArtifactEntry
 from safepoint.format.paths import check_artifact_name
 from safepoint.log.transitions.base import Context, Outcome, advance, check_text, closest
 from safepoint.model import Limits
+from safepoint.values import dataclass
 
 __all__ = [
     "ArtifactsReply",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from safepoint.format.keys import index_in_block
 from safepoint.log.moments import when
 from safepoint.log.patch import merge_patch
 from safepoint.model import Actor, Limits
+from safepoint.values import dataclass
 
 __all__ = [
     "NO_CHANGE",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from safepoint.errors import Conflict, InvalidInput, NotFound
@@ -21,6 +21,7 @@ from safepoint.log.transitions.base import (
     upkeep,
 )
 from safepoint.model import ApprovalStatus, Decided, Verdict
+from safepoint.values import dataclass
 
 __all__ = ["Consume", "Decide", "Withdraw"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from safepoint.format.document import Document
 from safepoint.log.transitions.base import Context, Outcome
+from safepoint.values import dataclass
 
 __all__ = ["Delete"]
 

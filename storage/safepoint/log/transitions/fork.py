@@ -7,7 +7,7 @@ entry follows, and whoever repeats the call adds it if it is missing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from safepoint.errors import Conflict
 from safepoint.format.document import STATE, Document, result_region
@@ -23,6 +23,7 @@ from safepoint.log.transitions.base import (
     upkeep,
 )
 from safepoint.log.transitions.stepback import steps_back
+from safepoint.values import dataclass
 
 __all__ = ["BeginFork", "RecordFork", "check_fork_of", "forked_steps"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded, NotFound
@@ -23,6 +23,7 @@ from safepoint.log.transitions.base import (
     when,
 )
 from safepoint.model import Marked, StepStatus
+from safepoint.values import dataclass
 
 __all__ = ["Mark"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from safepoint.errors import InvalidInput, LimitExceeded
 from safepoint.format.document import Document
@@ -12,6 +12,7 @@ from safepoint.log.moments import millis
 from safepoint.log.transitions.approval import check_approval_name
 from safepoint.log.transitions.base import Context, Outcome, advance, check_text, closest
 from safepoint.model import Limits, PlannedStep
+from safepoint.values import dataclass
 
 __all__ = ["PlanSteps", "check_step_name"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from safepoint.log.keeping import Keeping, keep
 from safepoint.log.pruned import pruned_error
 from safepoint.log.transitions.base import Context, Outcome, advance, check_exists, upkeep
 from safepoint.model import RetentionPolicy
+from safepoint.values import dataclass
 
 __all__ = ["Pin", "Prune", "SetRetention", "Unpin", "check_policy", "policy_of"]
 

@@ -3,7 +3,7 @@ files on disk and what happened outside stay what they are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from safepoint.errors import Conflict, InvalidInput
 from safepoint.format.document import STATE, Document, result_region
@@ -23,6 +23,7 @@ from safepoint.log.transitions.base import (
 from safepoint.log.transitions.save import KEPT_REQUESTS
 from safepoint.log.transitions.stepback import StepsBack, effects, steps_back
 from safepoint.model import Rewound
+from safepoint.values import dataclass
 
 __all__ = ["Rewind", "recorded"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from safepoint.errors import Conflict, InvalidInput
@@ -24,6 +24,7 @@ from safepoint.log.transitions.base import (
 )
 from safepoint.log.transitions.stepback import effects, in_doubt
 from safepoint.model import NewRun, PastEffect, StepStatus
+from safepoint.values import dataclass
 
 __all__ = ["StartNewRun"]
 

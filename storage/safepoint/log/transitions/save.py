@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import orjson
 
@@ -19,6 +19,7 @@ from safepoint.log.transitions.base import (
     fingerprint,
 )
 from safepoint.model import CheckpointKind
+from safepoint.values import dataclass
 
 __all__ = ["Save", "SaveReply"]
 

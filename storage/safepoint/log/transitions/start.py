@@ -11,7 +11,7 @@ done, skipped-> skip, with the recorded result
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from safepoint.errors import Conflict, InvalidInput, LimitExceeded
@@ -29,6 +29,7 @@ from safepoint.log.progress import (
 from safepoint.log.transitions.base import Context, Outcome, advance, closest, when
 from safepoint.log.transitions.plan import check_step_name
 from safepoint.model import ApprovalNeed, Decision, Started, StepStatus
+from safepoint.values import dataclass
 
 __all__ = ["Start"]
 

@@ -7,13 +7,14 @@ lease ends, and an entry that had run since says so: `doubt`, and `returned` for
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from safepoint.format.document import Document, result_region
 from safepoint.format.entries import StepEntry
 from safepoint.format.jsontext import json_start
 from safepoint.log.progress import FINISHED, idempotency_key, status_of
 from safepoint.model import PastEffect, StepStatus
+from safepoint.values import dataclass
 
 __all__ = ["StepsBack", "effects", "in_doubt", "steps_back"]
 
