@@ -62,6 +62,7 @@ def test_the_public_names_of_the_library_are_these() -> None:
 def test_the_library_loads_without_cloud_terminal_or_protocol() -> None:
     heavy = {"boto3", "botocore", "jinja2", "rich", "mcp", "pydantic", "safepoint_server"}
     heavy |= {"langgraph", "langchain_core", "agents", "openai"}  # load with their integration
+    heavy |= {"http", "email"}  # which urllib.request brings
     assert not loaded_by("safepoint") & heavy
 
 
@@ -91,6 +92,11 @@ def test_an_import_writes_the_methods_of_those_values_only_that_it_makes() -> No
     made = {"Actor", "Document", "StateChange", "StepEntry", "Versions"}
     assert written_by("safepoint") <= made
     assert written_by("safepoint_server.app") <= made | {"ToolSpec", "Variable"}
+
+
+def test_the_server_starts_without_what_only_saves_need() -> None:
+    loaded = run("import sys, safepoint_server.app; print(*sys.modules)").split()
+    assert "safepoint_server.credentials" not in loaded  # it compiles patterns
 
 
 @pytest.mark.parametrize("module", ["safepoint_server.app", "safepoint_server.cli"])

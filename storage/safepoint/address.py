@@ -6,7 +6,6 @@ import asyncio
 import re
 from pathlib import Path
 from typing import Final
-from urllib.request import url2pathname
 
 from safepoint.errors import InvalidInput, NotFound
 from safepoint.objects.base import ObjectStore
@@ -64,6 +63,8 @@ async def open_place(url: str | Path | ObjectStore, *, create: bool) -> Place:
                 hint="Write file:///absolute/folder, with three slashes.",
                 code="bad_url",
             )
+        from urllib.request import url2pathname  # loads a client of HTTP: few write such addresses
+
         text = url2pathname(rest)
     if not text or "\0" in text:
         raise InvalidInput("the store's address is empty or holds NUL", code="bad_url")

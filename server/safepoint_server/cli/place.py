@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from safepoint import Store
 from safepoint_server.cli import options
@@ -19,6 +18,8 @@ def folder_of(store: str) -> Path | None:
     """The folder of a store on local disk; None for any other."""
     parts = urlsplit(store)
     if parts.scheme == "file":
+        from urllib.request import url2pathname  # loads a client of HTTP
+
         return Path(url2pathname(parts.path))
     if "://" in store:
         return None

@@ -36,12 +36,13 @@ class Arguments(ArgModelBase):
         return getattr(self, name) if name in self.model_fields_set else UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The reply of one tool, or a part of one: a frozen dataclass of JSON values.
+    """The reply of one tool, or a part of one. Each kind is a frozen dataclass of JSON values.
 
     A field that is None is left out, unless it may hold any JSON: then UNSET leaves it out.
     """
+
+    __slots__ = ()
 
     def data(self) -> dict[str, Any]:
         """The reply as plain JSON values, in the order of the fields."""

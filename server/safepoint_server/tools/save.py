@@ -9,7 +9,6 @@ from pydantic import Field
 
 from safepoint import JSON, UNSET, InvalidInput, Reference, Unset
 from safepoint.values import dataclass
-from safepoint_server.credentials import credential_paths
 from safepoint_server.names import check_step_name
 from safepoint_server.tools.base import AnyJson, Arguments, Reply, Text, ToolSpec, WorkspaceName
 from safepoint_server.tools.call import Call
@@ -119,6 +118,8 @@ async def state_warnings(state: JSON | Unset, state_bytes: int | None) -> list[s
     """
     if isinstance(state, Unset):
         return []
+    from safepoint_server.credentials import credential_paths  # patterns that take long to compile
+
     if state_bytes is None or state_bytes > LARGE_STATE:
         paths = await asyncio.to_thread(credential_paths, state)
     else:

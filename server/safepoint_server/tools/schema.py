@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
 
 from safepoint_server.tools.base import Reply
 
@@ -18,7 +19,7 @@ TYPES: Final = {str: "string", int: "integer", bool: "boolean", list: "array"}
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Schema of arguments, with descriptions and defaults. What is optional may be left out."""
-    schema = model.model_json_schema(by_alias=True)
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Plain)
     definitions = schema.pop("$defs", {})
     return {key: _walk(value, key, definitions) for key, value in _kept(schema)}
 
@@ -29,9 +30,17 @@ def output_schema(reply: type[Reply]) -> dict[str, Any]:
     What may be absent, and what lies inside objects and arrays, is left to be read: a model that
     lists the tools pays for every word here.
     """
-    hints = get_type_hints(reply)
-    always = [field.name for field in fields(reply) if field.default is MISSING]
+    kind: Any = reply  # each is a dataclass
+    hints = get_type_hints(kind)
+    always = [field.name for field in fields(kind) if field.default is MISSING]
     return {"type": "object", "properties": {name: _shallow(hints[name]) for name in always}}
+
+
+class _Plain(GenerateJsonSchema):
+    """Every default of an argument is JSON already, and to encode it takes a third of all time."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return dft
 
 
 def _shallow(hint: Any) -> dict[str, Any]:
