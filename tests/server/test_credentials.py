@@ -10,6 +10,10 @@ from safepoint.format.tokens import new_token
 from safepoint_server.credentials import credential_paths, redacted
 
 A36 = "a1B2" * 9
+SECRETS = (
+    *("Passwd", "ssh_passphrase", "secret-key", "secret_access_key", "apiKey", "PRIVATE_KEY"),
+    *("bearer_token", "x-auth-token", "refreshToken", "client_secret"),
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,15 @@ A36 = "a1B2" * 9
         ({"c": f"sk-proj-{A36}"}, "state.c"),
         ({"c": f"xoxb-1234567890-{A36}"}, "state.c"),
         ({"c": new_token(bytes)[0]}, "state.c"),
+        ({"c": "ASIA" + "ABCDEFGHIJKLMNOP"}, "state.c"),
+        ({"c": "AIza" + A36}, "state.c"),
+        *(({"c": f"gh{kind}_{A36}"}, "state.c") for kind in "pousr"),
+        ({"c": f"github_pat_{A36}{A36}"}, "state.c"),
+        ({"c": f"glpat-{A36}"}, "state.c"),
+        ({"c": f"sk-{A36}a1B2"}, "state.c"),
+        *(({"c": f"{kind}k_live_{A36}"}, "state.c") for kind in "rs"),
+        *(({"c": f"xox{kind}-{A36}"}, "state.c") for kind in "abps"),
+        *(({name: "correct-horse-battery"}, f"state.{name}") for name in SECRETS),
         ({"db": {"password": "correct-horse-battery"}}, "state.db.password"),
         ({"API_KEY": "0123456789abcdef"}, "state.API_KEY"),
         ({"service-access-token": "0123456789abcdef"}, "state.service-access-token"),
