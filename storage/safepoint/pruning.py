@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 from safepoint.errors import Damaged, InvalidInput, NotFound
@@ -58,7 +57,7 @@ class Pruning:
         head = await self._existing()
         command = await self._command(head, policy)
         keeping = command.keeping(head)
-        after = with_kept(replace(head, floor=keeping.floor), keeping.kept)
+        after = with_kept(head.changed(floor=keeping.floor), keeping.kept)
         return self._report(policy, head, keeping, await self._removable(after), dry_run=True)
 
     async def prune(

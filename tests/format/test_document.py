@@ -152,6 +152,23 @@ def test_a_document_comes_back_as_it_was_encoded(document: Document) -> None:
     assert encode(decoded) == encode(document)
 
 
+@given(DOCUMENTS, DOCUMENTS)
+def test_a_changed_document_is_one_with_these_values_and_leaves_the_other_as_it_was(
+    document: Document, other: Document
+) -> None:
+    before = encode(document)
+    values: dict[str, Any] = {"version": other.version, "artifacts": dict(other.artifacts)}
+    changed = document.changed(**values, regions={"a": b"b"})
+    assert changed == replace(document, **values, regions={"a": b"b"})
+    assert encode(changed) == encode(replace(document, **values, regions={"a": b"b"}))
+    assert encode(document) == before
+
+
+def test_a_document_does_not_take_what_is_no_field_of_it() -> None:
+    with pytest.raises(TypeError, match="steeps"):
+        EMPTY.changed(steeps={})
+
+
 def test_the_empty_document_comes_back_too() -> None:
     assert decode(encode(EMPTY)) == EMPTY
     assert EMPTY.state is None

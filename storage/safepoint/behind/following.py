@@ -6,7 +6,6 @@ import asyncio
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -172,7 +171,7 @@ class Following:
             return
         noted = _Noted(
             name=log.name,
-            document=replace(head.document, regions=_NO_REGIONS),
+            document=head.document.changed(regions=_NO_REGIONS),
             workspace_id=log.codec.workspace_id,
             state_bytes=len(head.document.state or b""),
             pages=pages or (known is not None and known.pages),

@@ -63,9 +63,9 @@ def approval_region(approval: str) -> str:
     return "approval/" + approval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
-    """One version of a workspace. Never changed in place: commands return new ones.
+    """One version of a workspace. Never changed in place: commands return new ones (`changed`).
 
     `checkpoints` is the index of this version's own block only; `latest` is the newest checkpoint
     of all. `state_sha256` is that of the state region, empty while there is none. `artifacts` has
@@ -108,6 +108,19 @@ class Document:
     def __post_init__(self) -> None:
         if self.artifacts and not isinstance(self.artifacts, ArtifactTable):
             object.__setattr__(self, "artifacts", ArtifactTable(self.artifacts))
+
+    def changed(self, **fields: Any) -> Document:
+        """The same with other values of these fields.
+
+        Every commit makes several, and `dataclasses.replace` takes ten times as long for each.
+        Raises TypeError for a name that is no field's.
+        """
+        new = object.__new__(Document)
+        new.__dict__.update(self.__dict__, **fields)
+        if len(new.__dict__) != len(self.__dict__):
+            raise TypeError(f"not fields of a document: {fields.keys() - self.__dict__.keys()}")
+        new.__post_init__()
+        return new
 
     @property
     def exists(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from safepoint.format.document import KEPT, Document
 from safepoint.format.keys import VERSION_MAX
@@ -144,7 +143,7 @@ def with_kept(document: Document, kept: Kept) -> Document:
     regions = {name: data for name, data in document.regions.items() if name != KEPT}
     if kept.lasting.ranges or kept.others.ranges:
         regions[KEPT] = kept.encode()
-    return replace(document, regions=regions)
+    return document.changed(regions=regions)
 
 
 def is_pruned(document: Document, version: int) -> bool:

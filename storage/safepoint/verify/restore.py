@@ -68,8 +68,7 @@ def restored(
         version=version, restored=intact.version, last_lost=last_lost, at_ms=now_ms
     )
     same_block = block_of(version) == block_of(intact.version)
-    return replace(
-        intact,
+    return intact.changed(
         version=version,
         updated_ms=now_ms,
         checkpoints=intact.checkpoints if same_block else (),

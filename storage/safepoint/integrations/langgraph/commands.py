@@ -124,7 +124,7 @@ class Draft:
         )
         new = advance(self.document, context)
         if not is_thread(self.document) and new.retention is None:
-            new = replace(new, retention=RetentionEntry())  # all: older versions are in use
+            new = new.changed(retention=RetentionEntry())  # all: older versions are in use
         return with_index(new, index, self.values)
 
 

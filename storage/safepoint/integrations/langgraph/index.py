@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -225,7 +225,7 @@ def with_index(document: Document, index: Index, values: Mapping[str, bytes]) ->
     regions |= {_INDEX: orjson.dumps(head), _TRAIL: index.trail, _SPACES: index.spaces}
     regions |= {name: data for name, data in document.regions.items() if name in named}
     regions |= {name: data for name, data in values.items() if name in named}
-    return replace(document, regions=regions)
+    return document.changed(regions=regions)
 
 
 def lines_of(trail: bytes) -> list[Line]:

@@ -179,7 +179,7 @@ class Take:
             if entry.status in GIVEN:
                 approvals[call.name] = _used(call.name, entry, present.user, context)
         taken = replace(present, taken_ms=context.now_ms, taken_by=_who(context))
-        new = _with(replace(document, approvals=approvals), context, taken)
+        new = _with(document.changed(approvals=approvals), context, taken)
         event = {"kind": "take_run_state", "approvals": len(self.calls), "again": self.again}
         return Outcome(decisions, new, event)
 
@@ -215,12 +215,13 @@ class Discard:
             return Outcome(False)
         new = advance(_withdrawn(document, context, set(present.calls)), context)
         regions = {name: data for name, data in new.regions.items() if name != _REGION}
-        return Outcome(True, replace(new, regions=regions), {"kind": "discard_run_state"})
+        return Outcome(True, new.changed(regions=regions), {"kind": "discard_run_state"})
 
 
 def _with(document: Document, context: Context, pending: Pending) -> Document:
     regions = {name: data for name, data in document.regions.items() if name != _REGION}
-    return replace(advance(document, context), regions={**regions, _REGION: pending.encode()})
+    regions[_REGION] = pending.encode()
+    return advance(document, context, regions=regions)
 
 
 def _withdrawn(document: Document, context: Context, names: set[str]) -> Document:
@@ -239,7 +240,7 @@ def _unused(document: Document, name: str) -> Document:
     if entry is None or entry.used_by is None:
         return document
     others = {key: value for key, value in document.approvals.items() if key != name}
-    return replace(document, approvals=others)
+    return document.changed(approvals=others)
 
 
 def _used(name: str, entry: ApprovalEntry, user: str, context: Context) -> ApprovalEntry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -81,7 +80,7 @@ class StateChange:
 
     def apply(self, document: Document, limits: Limits) -> Document:
         """The document with the new state in it. Raises InvalidInput or LimitExceeded."""
-        return replace(document, **self.fields(document, limits)) if self.given else document
+        return document.changed(**self.fields(document, limits)) if self.given else document
 
     def fields(self, document: Document, limits: Limits) -> dict[str, Any]:
         """What of the document becomes new: nothing, or regions and digest. Raises as `apply`."""
@@ -117,8 +116,7 @@ def advance(document: Document, context: Context, **changes: Any) -> Document:
     """The next version: the document with `changes`; a new block begins with an empty index."""
     worked = {"worked": changes.pop("worked", 0), "worked_ms": changes.pop("worked_ms", 0)}
     begins_block = index_in_block(context.version) == 0
-    return replace(
-        document,
+    return document.changed(
         version=context.version,
         created_ms=document.created_ms or context.now_ms,
         updated_ms=context.now_ms,
@@ -152,7 +150,7 @@ def checkpoint(
         sha256=document.state_sha256,
         actor=context.actor,
     )
-    return replace(document, checkpoints=(*document.checkpoints, entry), latest=entry), entry
+    return document.changed(checkpoints=(*document.checkpoints, entry), latest=entry), entry
 
 
 def fingerprint(*parts: object) -> str:

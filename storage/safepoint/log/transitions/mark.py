@@ -81,7 +81,7 @@ class Mark:
             mark=mark,
         )
         new = advance(document, context, steps={**document.steps, self.step: entry})
-        new = replace(new, regions=self._regions(new), summary=self.summary or new.summary)
+        new = new.changed(regions=self._regions(new), summary=self.summary or new.summary)
         if self.change.given:
             new = self.change.apply(new, context.limits)
             new, _ = checkpoint(

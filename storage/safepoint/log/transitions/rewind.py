@@ -72,7 +72,7 @@ class Rewind:
         )
         if self.request_id is not None:
             request = RequestEntry(self.request_id, self._fingerprint(), entry)
-            new = replace(new, requests=(*new.requests, request)[-KEPT_REQUESTS:])
+            new = new.changed(requests=(*new.requests, request)[-KEPT_REQUESTS:])
         event = {"kind": "rewind", "to": self.old.version, "reason": self.reason}
         reply = self._reply(document, context, new, back, repeated=False)
         return Outcome(reply, new, {**event, "state_bytes": entry.size})
@@ -112,8 +112,7 @@ class Rewind:
         for name, data in document.regions.items():
             if name != STATE and not name.startswith(_RESULTS):
                 regions[name] = data
-        return replace(
-            document,
+        return document.changed(
             goal=old.goal,
             next_action=old.next_action,
             summary=old.summary,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from safepoint.errors import Conflict, InvalidInput
@@ -92,7 +91,7 @@ class StartNewRun:
             return document
         if not self.carry:
             regions = {name: data for name, data in document.regions.items() if name != STATE}
-            return replace(document, regions=regions, state_sha256="", references=())
+            return document.changed(regions=regions, state_sha256="", references=())
         state: Any = decode_json(document.state)
         if not isinstance(state, dict):
             raise InvalidInput(
@@ -156,7 +155,7 @@ def _fresh(carried: Document, document: Document, context: Context, reason: str 
         approvals={},
         regions=regions,
     )
-    return replace(new, run_first=context.version)
+    return new.changed(run_first=context.version)
 
 
 def _reply(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import orjson
 
 from safepoint.errors import Conflict, InvalidInput
@@ -82,7 +80,7 @@ class Save:
         )
         if self.request_id is not None:
             request = RequestEntry(self.request_id, self._fingerprint(), entry)
-            new = replace(new, requests=(*new.requests, request)[-KEPT_REQUESTS:])
+            new = new.changed(requests=(*new.requests, request)[-KEPT_REQUESTS:])
         event = {
             "kind": "save",
             "label": self.label,

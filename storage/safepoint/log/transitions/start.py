@@ -216,7 +216,7 @@ class Start:
             input=entry.input or self.input,
             doubt=doubt,
         )
-        document = replace(document, approvals=self._used(document, context, entry))
+        document = document.changed(approvals=self._used(document, context, entry))
         return self._grant(document, context, new, "start", advice)
 
     def _used(
