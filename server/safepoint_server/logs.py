@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Final
 
 __all__ = ["call_line", "configure"]
 
+SIMPLE: Final = re.compile(r'[^ "=]+')
 FIELDS: Final = "safepoint"
 """The attribute of a log record that carries its fields."""
 
@@ -85,8 +87,7 @@ def _time(record: logging.LogRecord) -> str:
 
 def _plain(value: Any) -> str:
     text = str(value)
-    simple = text and text.isprintable() and not any(char in text for char in ' "=')
-    return text if simple else json.dumps(text)
+    return text if SIMPLE.fullmatch(text) and text.isprintable() else json.dumps(text)
 
 
 def _one_line(text: str) -> str:

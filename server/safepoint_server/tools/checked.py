@@ -23,6 +23,7 @@ from pydantic import PrivateAttr
 from safepoint import SafepointError
 from safepoint.format.jsontext import DEPTH_MAX, encode_json
 from safepoint.observer import Facts, Observer, observed
+from safepoint.values import dataclass
 from safepoint_server.dialog import InputNeeded
 from safepoint_server.errors import kind_of, refusal, unexpected
 from safepoint_server.logs import call_line
@@ -41,9 +42,7 @@ NewCall = Callable[[Context[Any, Any]], Awaitable[Call]]
 class CheckedTool(Tool):
     """Runs a ToolSpec. Replaces the SDK's own argument checks, error texts and indented text."""
 
-    _spec: ToolSpec[Any, Any] = PrivateAttr()
-    _new_call: NewCall = PrivateAttr()
-    _observer: Observer | None = PrivateAttr()
+    _checked: _Checked = PrivateAttr()
 
     @classmethod
     def of(
@@ -67,15 +66,13 @@ class CheckedTool(Tool):
                 open_world_hint=False,
             ),
         )
-        tool._spec = spec
-        tool._new_call = new_call
-        tool._observer = observer
+        tool._checked = _Checked(spec, new_call, observer)
         return tool
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
         """Made when tools are listed: starting up has no time for it."""
-        return output_schema(self._spec.reply)
+        return output_schema(self._checked.spec.reply)
 
     async def run(
         self,
@@ -84,12 +81,26 @@ class CheckedTool(Tool):
         convert_result: bool = False,
     ) -> CallToolResult | InputRequiredResult:
         """See Tool.run. Every failure is a ToolError that a model can act on."""
-        spec, started, identity = self._spec, time.perf_counter(), identify(context.request_id)
+        return await self._checked.run(arguments, context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What runs: apart from the tool, of which pydantic looks up everything that is private."""
+
+    spec: ToolSpec[Any, Any]
+    new_call: NewCall
+    observer: Observer | None
+
+    async def run(
+        self, arguments: dict[str, Any], context: Context[Any, Any]
+    ) -> CallToolResult | InputRequiredResult:
+        spec, started, identity = self.spec, time.perf_counter(), identify(context.request_id)
         call: Call | None = None
         facts: Facts = {"tool": spec.name, "outcome": "cancelled"}
-        with observed(self._observer, "call", facts):
+        with observed(self.observer, "call", facts):
             try:
-                call = await self._new_call(context)
+                call = await self.new_call(context)
                 call.scope = spec.scope
                 call.access.require(spec.scope, spec.name)
                 checked = check_arguments(spec.name, spec.arguments, arguments)
