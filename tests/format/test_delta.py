@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import random
+import subprocess
 import sys
 import tracemalloc
 
@@ -136,3 +138,31 @@ def test_a_delta_cut_short_prolonged_or_of_another_size_is_refused() -> None:
     for more in (b"\0", delta):
         with pytest.raises(ValueError, match="length"):
             decompress(delta + more, base, len(document))
+
+
+GROWING = """
+import random, resource
+from safepoint.format.delta import compress
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+words = [random.Random(1).randbytes(6).hex().encode() for _ in range(500)]
+document, before = b" ".join(words) * 10, 0
+for number in range(50):
+    if number == 10:
+        before = faults()
+    grown = document + words[number] * 300
+    compress(grown, document)
+    document = grown
+print((faults() - before) / 40)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the allocator of glibc")
+def test_a_document_that_grows_does_not_take_new_memory_from_the_system_at_every_commit() -> None:
+    """The pages that a compressor of its own touches would be about ninety."""
+    told = subprocess.run(
+        [sys.executable, "-c", GROWING], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert float(told.stdout) < 30

@@ -88,3 +88,18 @@ def test_a_document_over_the_limit_is_refused_with_the_limit() -> None:
 
 def test_its_repr_shows_no_secret() -> None:
     assert "secrets" not in repr(CODEC)
+
+
+@pytest.mark.parametrize("first", [1, 38])
+@pytest.mark.parametrize("cuts", [(), (300, 301)])
+def test_what_a_version_leaves_is_all_that_no_later_one_is_based_on(
+    first: int, cuts: tuple[int, ...]
+) -> None:
+    codec = replace(CODEC, first=first, cuts=cuts)
+    kept: set[int] = set()
+    for version in range(first, first + 600):
+        assert codec.base(version) in {None, *kept}
+        left = set(codec.left_by(version))
+        assert left <= kept
+        kept = (kept - left) | {version}
+        assert kept == set(codec.chain(version))

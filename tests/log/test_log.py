@@ -89,6 +89,22 @@ async def test_no_version_is_rebuilt_from_more_than_nine_records(versions_600: P
             assert counting.count("get") <= 1 + 9
 
 
+async def test_a_process_rebuilds_what_it_saved_without_asking_and_holds_few_documents_for_it(
+    place: Place,
+) -> None:
+    counting = CountingObjects(place.objects)
+    async with place.process(counting) as store:
+        work = store.workspace("work")
+        for version in range(1, 301):
+            await work.save({"version": version, "text": "x" * 10_000})
+        assert store.figures().cache_bytes < 9 * 100_000 + 300 * 2_000
+        for version in (1, 77, 128, 255, 256, 257, 299):
+            counting.clear()
+            loaded = await work.load(version=version)
+            assert loaded.state == {"version": version, "text": "x" * 10_000}
+            assert counting.operations == [("get", log_key("work", 301))]
+
+
 async def test_what_a_tiny_cache_forgot_is_read_again(place: Place) -> None:
     counting = CountingObjects(place.objects)
     async with place.process(counting, cache_bytes=1) as store:

@@ -60,12 +60,12 @@ class StoreFigures(Collector):
         )
         yield CounterMetricFamily(
             "safepoint_cache_misses",
-            "Earlier documents that had to be read and rebuilt.",
+            "Earlier documents that had to be rebuilt.",
             total["cache_misses"],
         )
         yield GaugeMetricFamily(
             "safepoint_cache_bytes",
-            "Size of the documents in memory.",
+            "Size of the documents and records in memory.",
             sum(one.cache_bytes for one in figures),
         )
         yield GaugeMetricFamily(

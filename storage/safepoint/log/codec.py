@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Final
 
 from safepoint.crypto.envelope import OVERHEAD, Place, Random, commits_to, seal, unseal
 from safepoint.errors import Damaged, LimitExceeded
@@ -18,6 +18,8 @@ from safepoint.values import dataclass
 
 __all__ = ["Codec", "Sealed"]
 
+_ACTOR: Final = tuple(field.name for field in fields(Actor))
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -25,6 +27,7 @@ class Sealed:
 
     key: str
     data: bytes
+    record: Record
     encoded: bytes
 
 
@@ -51,6 +54,14 @@ class Codec:
         cut = self._cut(version)
         return tuple(one for one in chain_of(version) if one >= cut)
 
+    def left_by(self, version: int) -> Iterator[int]:
+        """The versions that no later one is based on, now that there is this one."""
+        base = self.base(version)
+        one = version - 1 if version > self.first else None
+        while one is not None and one != base:
+            yield one
+            one = self.base(one)
+
     def _cut(self, version: int) -> int:
         return max((cut for cut in (self.first, *self.cuts) if cut <= version), default=1)
 
@@ -73,25 +84,25 @@ class Codec:
                 f"the limit is {limit:,}",
                 hint="Keep results short, and large data in files of your own, named in the state.",
             )
-        data = self._sealed(
-            Record(
-                version=new.version,
-                at_ms=new.updated_ms,
-                base=self.base(new.version) or 0,
-                commit_id=self.random(COMMIT_ID_BYTES),
-                previous=previous,
-                document_length=len(encoded),
-                document_digest=hashlib.sha256(encoded).digest(),
-                event=_event(event, actor),
-                delta=delta.compress(encoded, base),
-            )
+        made = Record(
+            version=new.version,
+            at_ms=new.updated_ms,
+            base=self.base(new.version) or 0,
+            commit_id=self.random(COMMIT_ID_BYTES),
+            previous=previous,
+            document_length=len(encoded),
+            document_digest=hashlib.sha256(encoded).digest(),
+            event=_event(event, actor),
+            delta=delta.compress(encoded, base),
         )
-        return Sealed(log_key(self.name, new.version), data, encoded)
+        key = log_key(self.name, new.version)
+        return Sealed(key, self._sealed(made, key), made, encoded)
 
     def adopt(self, foreign: Record, *, previous: bytes) -> bytes:
         """The object for a record that another store's codec opened: the same commit, under this
         workspace's key and place. Its delta stays as it is: documents know nothing of stores."""
-        return self._sealed(replace(foreign, previous=previous))
+        key = log_key(self.name, foreign.version)
+        return self._sealed(replace(foreign, previous=previous), key)
 
     def open(self, version: int, data: bytes) -> Record:
         """The record of `version` from the object's bytes. Raises Damaged or Unsupported."""
@@ -134,10 +145,9 @@ class Codec:
         except ValueError as error:
             raise _damaged(log_key(self.name, version), str(error)) from None
 
-    def _sealed(self, made: Record) -> bytes:
-        packed = record.pack(made, overhead=OVERHEAD)
-        key_id, place = max(self.secrets), self._place(log_key(self.name, made.version))
-        return seal(self.secrets[key_id], key_id, place, packed, random=self.random)
+    def _sealed(self, made: Record, key: str) -> bytes:
+        packed, key_id = record.pack(made, overhead=OVERHEAD), max(self.secrets)
+        return seal(self.secrets[key_id], key_id, self._place(key), packed, random=self.random)
 
     def _place(self, key: str) -> Place:
         return Place(self.store_id, self.workspace_id, "record", key)
@@ -146,8 +156,8 @@ class Codec:
 def _event(event: dict[str, Any], actor: Actor) -> dict[str, object]:
     """As stored: without what is empty, since every record carries it."""
     given = {name: value for name, value in event.items() if value is not None}
-    names = [field.name for field in fields(actor) if getattr(actor, field.name)]
-    return {**given, "actor": {name: getattr(actor, name) for name in names}}
+    who = {name: value for name in _ACTOR if (value := getattr(actor, name))}
+    return {**given, "actor": who}
 
 
 def _damaged(key: str, why: str) -> Damaged:

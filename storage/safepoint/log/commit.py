@@ -306,7 +306,7 @@ class Committer:
 
     def _done(self, sealed: Sealed, document: Document, began: float) -> Head:
         log = self._log
-        log.keep(document.version, sealed.encoded)
+        log.appended(sealed.record, sealed.encoded)
         log.shared.seen.note(log.name, document.version)
         digest, size = hashlib.sha256(sealed.data).digest(), len(sealed.data)
         head = Head(document, digest, size, len(sealed.encoded))

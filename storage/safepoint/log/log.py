@@ -1,7 +1,8 @@
 """Reading one workspace's log: the head, any version's document, any record.
 
-The documents on the head's chain are exactly the bases of the next commits: they stay in the cache.
-A warm reader asks for the version after its head: not there, and what it has is current.
+The documents on the head's chain are exactly the bases of the next commits: they stay in memory,
+and of other versions the records. A warm reader asks for the version after its head: not there, and
+what it has is current.
 """
 
 from __future__ import annotations
@@ -186,35 +187,50 @@ class Log:
             raise
 
     async def encoded(self, version: int) -> bytes:
-        """The encoded document of an existing version: from the cache, or rebuilt."""
+        """The encoded document of an existing version: from memory, or rebuilt."""
         codec, cache = self._codec, self.shared.cache
-        wanted: list[int] = []
+        missing: list[tuple[int, Record | None]] = []
         encoded: bytes | None = None
-        for one in reversed(codec.chain(version)):
-            encoded = cache.get(codec.workspace_id, one)
-            if encoded is not None:
-                break
-            wanted.append(one)
-        fetching = [self._fetch(one) for one in wanted]
-        fetched = await asyncio.gather(*fetching) if fetching else []
-        for one, data in reversed(list(zip(wanted, fetched, strict=True))):
-            encoded = await off_loop(
-                len(data) + len(encoded or b""), self._open, one, data, encoded
-            )
+        one: int | None = version
+        while one is not None and encoded is None:
+            kept = cache.get(codec.workspace_id, one)
+            if kept is not None and kept.document is not None:
+                encoded = kept.document
+            else:
+                missing.append((one, kept.record if kept is not None else None))
+                one = codec.base(one)
+        opening = [self._opened(*each) for each in missing]
+        records = await asyncio.gather(*opening) if opening else []
+        for record in reversed(records):
+            encoded = await off_loop(record.document_length, self._rebuild, record, encoded)
         assert encoded is not None  # noqa: S101 - a chain has at least one version
         return encoded
 
-    def keep(self, version: int, encoded: bytes) -> None:
-        self.shared.cache.put(self._codec.workspace_id, version, encoded)
+    def appended(self, record: Record, encoded: bytes) -> None:
+        """Keep in memory what the next commits may be based on: the newest version, which this is,
+        and those that it leaves to be bases."""
+        codec, cache = self._codec, self.shared.cache
+        cache.put(codec.workspace_id, record, encoded)
+        for version in codec.left_by(record.version):
+            cache.shed(codec.workspace_id, version)
 
     @property
     def _codec(self) -> Codec:
         assert self.codec is not None  # noqa: S101 - set before any version is known
         return self.codec
 
+    async def _opened(self, version: int, known: Record | None) -> Record:
+        if known is not None:
+            return known
+        data = await self._fetch(version)
+        return await off_loop(len(data), open_record, self._codec, version, data)
+
     def _open(self, version: int, data: bytes, base: bytes | None) -> bytes:
-        encoded = self._codec.rebuild(open_record(self._codec, version, data), base)
-        self.keep(version, encoded)
+        return self._rebuild(open_record(self._codec, version, data), base)
+
+    def _rebuild(self, record: Record, base: bytes | None) -> bytes:
+        encoded = self._codec.rebuild(record, base)
+        self.shared.cache.put(self._codec.workspace_id, record, encoded)
         return encoded
 
     async def _fetch(self, version: int) -> bytes:
@@ -251,7 +267,7 @@ class Log:
             )
         base = await self.encoded(record.base) if record.base else None
         encoded = await off_loop(record.document_length, codec.rebuild, record, base)
-        self.keep(version, encoded)
+        self.appended(record, encoded)
         document = await off_loop(len(encoded), codec.decode, version, encoded)
         return Head(document, hashlib.sha256(data).digest(), len(data), len(encoded))
 
