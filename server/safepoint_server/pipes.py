@@ -18,25 +18,41 @@ CHUNKS_AHEAD: Final = 16
 
 
 async def chunks(fd: int) -> AsyncIterator[bytes]:
-    """What arrives on `fd`, as it arrives, until its other end is closed."""
+    """What arrives on `fd`, as it arrives, until its other end is closed. At most one chunk is read
+    before it is asked for."""
     loop, arrived = asyncio.get_running_loop(), asyncio.Event()
-    while True:
-        try:
-            loop.add_reader(fd, arrived.set)
-        except (OSError, NotImplementedError):  # a file, or Windows: nothing tells when to read
-            break
-        try:
-            await arrived.wait()
-        finally:
+    ahead: list[bytes] = []
+    listening = True
+
+    def read() -> None:
+        nonlocal listening
+        if ahead:  # what comes now may wait where it is
             loop.remove_reader(fd)
-        arrived.clear()
+            listening = False
+            return
         with suppress(BlockingIOError):
-            chunk = _read(fd)
+            ahead.append(_read(fd))
+            arrived.set()
+
+    try:
+        loop.add_reader(fd, read)
+    except (OSError, NotImplementedError):  # a file, or Windows: nothing tells when to read
+        async for chunk in _chunks_by_thread(fd):
+            yield chunk
+        return
+    try:
+        while True:
+            await arrived.wait()
+            arrived.clear()
+            chunk = ahead.pop()
             if not chunk:
                 return
+            if not listening:
+                loop.add_reader(fd, read)
+                listening = True
             yield chunk
-    async for chunk in _chunks_by_thread(fd):
-        yield chunk
+    finally:
+        loop.remove_reader(fd)
 
 
 async def _chunks_by_thread(fd: int) -> AsyncIterator[bytes]:

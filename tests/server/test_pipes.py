@@ -53,6 +53,22 @@ async def test_a_pipe_that_somebody_made_non_blocking_is_read_too() -> None:
         assert await reading == b"one"
 
 
+async def test_what_nobody_asks_for_stays_in_the_pipe_and_wakes_nobody() -> None:
+    with pipe() as (read, write):
+        arriving = chunks(read)
+        os.write(write, b"one")
+        assert await anext(arriving) == b"one"
+        for part in (b"two", b"three", b"four"):
+            os.write(write, part)
+            for _ in range(10):
+                await asyncio.sleep(0)
+        assert not asyncio.get_running_loop().remove_reader(read)
+        assert os.read(read, 5) == b"three"
+        assert await anext(arriving) == b"two"
+        os.close(write)
+        assert [chunk async for chunk in arriving] == [b"four"]
+
+
 async def test_a_file_is_read_by_a_thread(tmp_path: Path) -> None:
     text = os.urandom(300_000)
     (tmp_path / "requests").write_bytes(text)
