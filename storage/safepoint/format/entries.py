@@ -51,11 +51,10 @@ class Entry:
         stored = self._stored
         if stored is None:
             kind: Any = type(self)
-            given = ((name, getattr(self, name), default) for name, default in _defaults(kind))
             changed = {
                 name: value.stored if isinstance(value, Entry) else value
-                for name, value, default in given
-                if value != default
+                for name, default in _defaults(kind)
+                if (value := getattr(self, name)) != default
             }
             stored = _fragment(changed)
             object.__setattr__(self, "_stored", stored)

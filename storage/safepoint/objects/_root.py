@@ -88,7 +88,7 @@ class Root:
         check_key(key)
         if key.partition("/")[0] == PRIVATE:
             raise InvalidInput(f"keys below {PRIVATE}/ are the store's own")
-        path = os.path.join(self.path, *key.split("/"))
+        path = os.path.join(self.path, key.replace("/", os.sep))
         self.check_inside(os.path.dirname(path))
         return path
 
