@@ -20,7 +20,8 @@ from safepoint.format.keys import (
 )
 from safepoint.listing import MAX_LIMIT, check_limit
 from safepoint.log.keys import name_of, open_manifest
-from safepoint.log.log import Head, Log, Shared, newest_version
+from safepoint.log.log import Head, Log, Shared
+from safepoint.log.newest import newest_version
 from safepoint.log.registry import Registry
 from safepoint.model import Page, Progress, WorkspaceInfo, WorkspaceStatus
 from safepoint.objects.base import ListsCheaply

@@ -9,9 +9,10 @@ from safepoint.errors import Conflict, Damaged, InvalidInput
 from safepoint.format.keys import generation_of, keys_folder, keys_key, log_folder, log_key
 from safepoint.log.generations import all_of, put_next, put_ours, remove_older
 from safepoint.log.keys import ID_BYTES, Tombstone, WorkspaceKeys, tombstone_manifest
-from safepoint.log.log import Log, newest_version
+from safepoint.log.log import Log
 from safepoint.log.lost import DELETION, seal_lost
 from safepoint.log.manifests import newest_keys
+from safepoint.log.newest import newest_version
 from safepoint.model import Actor
 
 __all__ = ["destroy_keys", "take_last_number"]

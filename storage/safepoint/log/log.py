@@ -8,13 +8,12 @@ what it has is current.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from safepoint.errors import Damaged, InvalidInput, NotFound
+from safepoint.errors import Damaged, NotFound
 from safepoint.format.document import EMPTY, Document
 from safepoint.format.keys import (
     chain_of,
@@ -22,7 +21,6 @@ from safepoint.format.keys import (
     keys_key,
     log_folder,
     log_key,
-    version_of,
 )
 from safepoint.format.record import NO_PREVIOUS, Record, is_torn
 from safepoint.format.versions import is_pruned
@@ -30,18 +28,18 @@ from safepoint.log.codec import Codec
 from safepoint.log.keys import Tombstone, WorkspaceKeys
 from safepoint.log.lost import LOST_VERSION, REPAIR, open_any, open_record, repair_hint
 from safepoint.log.manifests import make_durable, newest_keys
+from safepoint.log.newest import newest_version
 from safepoint.log.pruned import pruned_error
 from safepoint.log.shared import LARGE_BYTES, VIEW_SECONDS, Head, Shared, off_loop
 from safepoint.log.stump import set_aside_stump
-from safepoint.objects.base import MakesDurable, ObjectStore
+from safepoint.objects.base import MakesDurable
 
-__all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "newest_version", "off_loop"]
+__all__ = ["LARGE_BYTES", "Head", "Log", "Shared", "off_loop"]
 
 logger = logging.getLogger("safepoint")
 
 _MAX_STEPS_FORWARD = 8
 _LOOK_AGAIN = ("unknown_key", LOST_VERSION)
-_LISTED_AT_ONCE = 8
 
 R = TypeVar("R")
 
@@ -394,16 +392,3 @@ class Log:
         if await objects.get(log_key(self.name, version + 1)) is not None:
             return False
         return await set_aside_stump(objects, log_key(self.name, version), data)
-
-
-async def newest_version(objects: ObjectStore, folder: str) -> int:
-    """The newest version in a log's folder, 0 for none. What is no record's key is no record."""
-    after = ""
-    while True:
-        keys = await objects.list(folder, after=after, limit=_LISTED_AT_ONCE)
-        for key in keys:
-            with contextlib.suppress(InvalidInput):
-                return version_of(key)
-        if len(keys) < _LISTED_AT_ONCE:
-            return 0
-        after = keys[-1]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from safepoint.errors import OutcomeUnknown, Unavailable
 from safepoint.format.keys import log_folder, log_key
 from safepoint.log.keeping import needed
-from safepoint.log.log import Log, newest_version
+from safepoint.log.log import Log
+from safepoint.log.newest import newest_version
 
 __all__ = ["check_won"]
 

@@ -25,8 +25,9 @@ from safepoint.format.keys import (
     workspace_folder,
 )
 from safepoint.log.cache import DocumentCache
-from safepoint.log.log import Log, Shared, newest_version
+from safepoint.log.log import Log, Shared
 from safepoint.log.manifests import Newest, newest_keys
+from safepoint.log.newest import newest_version
 from safepoint.log.seen import SeenHeads
 from safepoint.manifest import read_manifest
 from safepoint.objects.base import ObjectStore

@@ -23,7 +23,7 @@ from safepoint.format.record import is_torn
 from safepoint.format.versions import Versions
 from safepoint.log.generations import newest_of
 from safepoint.log.keys import WorkspaceKeys, name_of
-from safepoint.log.log import newest_version
+from safepoint.log.newest import newest_version
 from safepoint.log.shared import Shared
 from safepoint.model import Problem
 from safepoint.objects.base import SetsAside

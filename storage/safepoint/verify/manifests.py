@@ -19,8 +19,8 @@ from safepoint.format.record import is_torn
 from safepoint.log.generations import all_of, put_next
 from safepoint.log.keys import KIND as KEYS_KIND
 from safepoint.log.keys import WorkspaceKeys, open_manifest, renewed_manifest
-from safepoint.log.log import newest_version
 from safepoint.log.manifests import STORE_KIND, check_store_key, newest_keys
+from safepoint.log.newest import newest_version
 from safepoint.log.shared import Shared
 from safepoint.model import Problem
 from safepoint.objects.base import SetsAside

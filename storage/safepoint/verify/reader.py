@@ -13,8 +13,8 @@ from safepoint.log.codec import Codec
 from safepoint.log.generations import newest_of
 from safepoint.log.keeping import needed
 from safepoint.log.keys import WorkspaceKeys, open_manifest
-from safepoint.log.log import newest_version
 from safepoint.log.lost import open_lost
+from safepoint.log.newest import newest_version
 from safepoint.log.shared import Shared
 from safepoint.values import dataclass
 from safepoint.verify.chain import Fault, Link, dependents_end

@@ -23,9 +23,9 @@ from safepoint.format.record import NO_PREVIOUS
 from safepoint.format.versions import Versions
 from safepoint.log.codec import Codec
 from safepoint.log.generations import put_ours
-from safepoint.log.log import newest_version
 from safepoint.log.lost import LOST, REPAIR, open_lost, seal_lost
 from safepoint.log.manifests import newest_keys
+from safepoint.log.newest import newest_version
 from safepoint.log.shared import Shared
 from safepoint.model import Actor, Limits, Problem, RepairReport
 from safepoint.values import dataclass
