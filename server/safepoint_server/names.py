@@ -72,15 +72,15 @@ def _broken_rule(name: str) -> str | None:
         return "it is empty"
     if len(name) > MAX_CHARS:
         return f"it has {len(name)} characters, and {MAX_CHARS} are the most"
+    if name != name.strip():
+        return "it begins or ends with white space"
+    if name.isprintable():
+        return None
     if any("\ud800" <= char <= "\udfff" for char in name):
         return "it holds half of a surrogate pair, which is not a character"
     if "\0" in name:
         return "it holds a NUL character"
-    if name != name.strip():
-        return "it begins or ends with white space"
-    if not name.isprintable():
-        return "it holds a control or invisible character"
-    return None
+    return "it holds a control or invisible character"
 
 
 def _broken_key_rule(name: str) -> str | None:

@@ -99,4 +99,4 @@ def _host() -> str:
 
 def _clean(text: str) -> str:
     """A client may call itself anything: one short printable line is kept of it."""
-    return "".join(char for char in text if char.isprintable())[:MAX_CHARS]
+    return (text if text.isprintable() else "".join(filter(str.isprintable, text)))[:MAX_CHARS]

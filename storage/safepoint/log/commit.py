@@ -105,8 +105,8 @@ class Committer:
     ) -> Committed[R]:
         async with self._turn:
             give_up = time.monotonic() + self._patience.contention
-            fresh = self._log.recent() is None
-            head = self._log.recent() or await self._log.head()
+            recent = self._log.recent()
+            fresh, head = recent is None, recent or await self._log.head()
             conflicts = 0
             while True:
                 began = self._log.shared.timer()

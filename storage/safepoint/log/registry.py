@@ -48,8 +48,10 @@ class Registry:
 
     def open(self, name: str) -> OpenLog:
         """The log of this name, to be kept in memory for a while."""
-        opened = self._used.get(name) or self._make(name)
-        self._used[name] = self._kept[name] = opened
+        opened = self._used.get(name)
+        if opened is None:
+            opened = self._used[name] = self._make(name)
+        self._kept[name] = opened
         self._kept.move_to_end(name)
         weight = sum(kept.log.weight for kept in self._kept.values())
         while len(self._kept) > 1 and (len(self._kept) > _MAX_KEPT or weight > self._max_bytes):

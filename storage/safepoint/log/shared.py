@@ -25,6 +25,9 @@ LARGE_BYTES = 1024 * 1024
 VIEW_SECONDS = 600.0
 """What a process knows of a head for longer than this is old: see Log.recent."""
 
+# Linux; macOS, where it counts sleep
+_AWAKE: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -39,10 +42,7 @@ async def off_loop(size: int, function: Callable[P, R], *args: P.args, **kwargs:
 
 def awake_seconds() -> float:
     """Seconds that also go on while the machine sleeps: what was read before that is old."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
-    if clock is None:
-        clock = getattr(time, "CLOCK_MONOTONIC", None)  # macOS, where it counts sleep
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
+    return time.monotonic() if _AWAKE is None else time.clock_gettime(_AWAKE)
 
 
 @dataclass(frozen=True, slots=True)
