@@ -26,8 +26,8 @@ _FAR = 4 * 1024 * 1024
 # A compressor takes a megabyte or two, more with every commit that makes the document larger. glibc
 # gets blocks above a threshold from the kernel, which clears each page, and gives them back when
 # they are freed; the threshold is the largest that was freed so far (mallopt(3)). So free a large
-# one once, untouched.
-bytearray(8 * 1024 * 1024)
+# one once: `bytes` leaves its pages untouched (calloc).
+bytes(8 * 1024 * 1024)
 
 _Option = zstd.CompressionParameter
 
