@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tests.conftest import LONGEST, TESTS
 
 from safepoint import __version__
 
@@ -99,3 +100,8 @@ def test_make_and_ci_run_the_same_commands() -> None:
     for target in re.findall(r"^run make (\S+)", ci.read_text("utf-8"), re.MULTILINE):
         assert f"\n{target}:" in makefile
     assert ci.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_what_is_to_run_first_is_there(name: str) -> None:
+    assert (TESTS / name).is_file()

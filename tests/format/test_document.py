@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepoint.errors import Unsupported
-from safepoint.format.document import EMPTY, Document, decode, encode, result_region
+from safepoint.format.document import EMPTY, Decoder, Document, decode, encode, result_region
 from safepoint.format.entries import (
     ApprovalEntry,
     ArtifactEntry,
@@ -124,10 +124,11 @@ DOCUMENTS = st.builds(
 )
 ACTOR = Actor("tester")
 ENTRY = CheckpointEntry(3, 1, 5, "step", "a", None, None, 2, "ab", ACTOR)
+STEP = StepEntry(status="running", holder=ACTOR, after=("plan",))
 FULL = Document(
     version=3,
     latest=ENTRY,
-    steps={"fetch": StepEntry(status="running", holder=ACTOR, after=("plan",))},
+    steps={"fetch": STEP},
     checkpoints=(ENTRY,),
     requests=(RequestEntry("r", "f", ENTRY),),
     regions={"state": b"{}", result_region("fetch"): b"\x00\xff"},
@@ -167,6 +168,40 @@ def test_a_changed_document_is_one_with_these_values_and_leaves_the_other_as_it_
 def test_a_document_does_not_take_what_is_no_field_of_it() -> None:
     with pytest.raises(TypeError, match="steeps"):
         EMPTY.changed(steeps={})
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_documents_one_after_the_other_are_each_what_they_are_alone(
+    one: Document, other: Document
+) -> None:
+    grown = replace(
+        one,
+        steps={**one.steps, **other.steps},
+        checkpoints=one.checkpoints + other.checkpoints,
+        requests=one.requests[1:] + other.requests,
+        approvals={**other.approvals, **one.approvals},
+        artifacts={**one.artifacts, **other.artifacts},
+        pins=one.pins,
+    )
+    decoder = Decoder()
+    for document in (one, grown, EMPTY, grown, other, one):
+        decoded = decoder.decode(encode(document))
+        assert decoded == document
+        assert list(decoded.steps) == list(document.steps)
+        assert encode(decoded) == encode(document)
+        with pytest.raises(ValueError, match="not a document"):
+            decoder.decode(changed(checkpoints=[{}]))
+
+
+def test_what_the_document_before_had_is_not_read_again() -> None:
+    decoder = Decoder()
+    before = decoder.decode(encode(FULL))
+    added = replace(ENTRY, version=4)
+    changes = {"latest": added, "checkpoints": (ENTRY, added), "steps": {**FULL.steps, "new": STEP}}
+    after = decoder.decode(encode(replace(FULL, **changes)))
+    assert after.checkpoints == (ENTRY, added)
+    assert after.checkpoints[0] is before.checkpoints[0]
+    assert after.steps["fetch"] is before.steps["fetch"]
 
 
 def test_the_empty_document_comes_back_too() -> None:

@@ -132,7 +132,7 @@ def test_what_may_be_removed_is_old_far_from_the_head_and_never_needed_again(
     new = after(document, keep(document, floor=floor, lasting=Versions(), since_ms=None))
     below = removable_below(new, young=young)
     assert below <= max(0, min(young, new.floor, HEAD - 2 * BLOCK + 1))
-    removed = {v for v in range(1, below) if v not in needed(new, chain_of)}
+    removed = set(range(1, below)) - set(needed(new, chain_of))
     grown = replace(new, version=HEAD + later)
     further = after(grown, keep(grown, floor=HEAD, lasting=Versions(), since_ms=None))
     for document_then in (grown, further):

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 MIB = 1024 * 1024
 PART = 8 * MIB
 HOUR = timedelta(hours=1)
-CHUNKS = [bytes((first + n) % 256 for n in range(MIB)) for first in range(17)]
+CHUNKS = [bytes((first + n) % 256 for n in range(256)) * (MIB // 256) for first in range(17)]
 DATA = b"".join(CHUNKS)
 
 

@@ -108,4 +108,4 @@ def test_eight_processes_on_the_fake_share_one_history(fake: Bucket) -> None:
 
 
 def test_four_processes_on_the_real_server_share_one_history(real: Bucket) -> None:
-    check(real, writers=4, turns=TURNS)
+    check(real, writers=4, turns=30 if CAMPAIGN == 1 else TURNS)

@@ -55,7 +55,7 @@ class CheckedTool(Tool):
             name=spec.name,
             title=None,
             description=spec.description,
-            parameters=input_schema(spec.arguments),
+            parameters=input_schema(spec.arguments),  # type: ignore[arg-type]  # a class is hashable
             fn_metadata=FuncMetadata(arg_model=spec.arguments),
             is_async=True,
             context_kwarg=None,

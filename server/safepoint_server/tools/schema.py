@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
@@ -17,8 +18,12 @@ UNSAID: Final = frozenset({"title", "additionalProperties", "minimum", "minLengt
 TYPES: Final = {str: "string", int: "integer", bool: "boolean", list: "array"}
 
 
+@cache
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Schema of arguments, with descriptions and defaults. What is optional may be left out."""
+    """Schema of arguments, with descriptions and defaults. What is optional may be left out.
+
+    All servers of a process share it.
+    """
     schema = model.model_json_schema(by_alias=True, schema_generator=_Plain)
     definitions = schema.pop("$defs", {})
     return {key: _walk(value, key, definitions) for key, value in _kept(schema)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field, fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, TypeVar
 
 import orjson
@@ -65,12 +65,13 @@ class Entry:
         """From the stored form. Raises KeyError, TypeError or AttributeError for another, and
         Unsupported for one with fields that this version does not know."""
         kind: Any = cls
-        if unknown := stored.keys() - _names(kind):
-            raise newer(f"holds {', '.join(sorted(unknown))}")
+        if not stored.keys() <= _names(kind):
+            raise newer(f"holds {', '.join(sorted(stored.keys() - _names(kind)))}")
+        given = stored.copy()
         for name, reader in cls.readers.items():
-            if name in stored:
-                stored[name] = reader(stored[name])
-        return cls(**stored)
+            if name in given:
+                given[name] = reader(given[name])
+        return cls(**given)
 
 
 def _fragment(value: object) -> orjson.Fragment:
@@ -98,7 +99,13 @@ def newer(what: str) -> Unsupported:
 
 
 def _actor(stored: dict[str, str]) -> Actor:
-    return Actor(**stored)
+    return _known(*stored.items())
+
+
+@lru_cache(maxsize=64)
+def _known(*fields: tuple[str, str]) -> Actor:
+    """Few have made all that a document holds."""
+    return Actor(**dict(fields))
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,9 +139,12 @@ class Codec:
             raise _damaged(key, "its rebuilt document has another digest than the one recorded")
         return encoded
 
-    def decode(self, version: int, encoded: bytes) -> Document:
+    def decode(
+        self, version: int, encoded: bytes, decoder: document.Decoder | None = None
+    ) -> Document:
+        """The document of that version. Raises Damaged or Unsupported."""
         try:
-            return document.decode(encoded)
+            return (decoder or document.Decoder()).decode(encoded)
         except ValueError as error:
             raise _damaged(log_key(self.name, version), str(error)) from None
 

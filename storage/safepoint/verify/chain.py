@@ -1,7 +1,8 @@
 """Walks the records of one log in order, each once: links, documents and checkpoint indexes.
 
-Pure. It keeps the documents that later versions are deltas of, at most nine, and nothing else that
-grows. Blame falls on the one object that does not fit, not on what depends on it.
+Pure. It keeps the documents that later versions are deltas of, at most nine, the entries of the
+last one, and nothing else that grows. Blame falls on the one object that does not fit, not on what
+depends on it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import field
 
 from safepoint.errors import Damaged, Unsupported
-from safepoint.format.document import Document
+from safepoint.format.document import Decoder, Document
 from safepoint.format.keys import BLOCK, block_of, index_in_block, last_of_block
 from safepoint.format.record import Record
 from safepoint.log.codec import Codec
@@ -50,6 +51,7 @@ class Chain:
     codec: Codec
     blame: Callable[[Fault], None]
     documents: int = 0
+    _decoder: Decoder = field(default_factory=Decoder)
     _bases: dict[int, bytes] = field(default_factory=dict)
     _before: tuple[int, bytes | None] = (0, None)
     _suspect: int | None = None  # does not follow the one before: which of the two is wrong?
@@ -98,7 +100,7 @@ class Chain:
             return  # what it is a delta of was blamed, or is gone
         try:
             encoded = self.codec.rebuild(record, base)
-            document = self.codec.decode(version, encoded)
+            document = self.codec.decode(version, encoded, self._decoder)
         except Damaged as error:
             self._unsure.append(Fault(version, "damaged", error.message))
             return
