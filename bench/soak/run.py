@@ -29,7 +29,7 @@ _TEAMS = ("alpha", "beta", "gamma")
 _REPLICAS = 3
 _CALLS_A_MINUTE = 1800
 _FEWEST_RESTS = 8
-_WARM_UP_CLIENTS = 32
+_WARM_UP_CLIENTS, _WARM_UP_LISTS = 32, 8
 _WARM_UP_CALLS = MAX_ROWS // _WARM_UP_CLIENTS + 2
 """So more workspaces than the page of the store lists, and than a process keeps logs of."""
 _SETTINGS = {
@@ -108,8 +108,9 @@ async def _opened(place: Place, folder: Path) -> AsyncIterator[Store]:
 
 
 def _warm_up(replica: Replica, calls: int) -> None:
-    """Fill what a process keeps up to some number: what it makes once, its pools of threads and
-    connections, the logs it remembers, the lines on the page of the store."""
+    """Fill what a process keeps up to some number: what it makes once, the logs it remembers, the
+    lines on the page of the store, and by lists, each of many requests, its pools of threads and
+    connections."""
 
     def save(client: int) -> None:
         with closing(Caller(replica.port)) as caller:
@@ -117,8 +118,13 @@ def _warm_up(replica: Replica, calls: int) -> None:
                 workspace = f"warm-up-{client}-{number}"
                 caller.call("plan_steps", {"workspace": workspace, "steps": [{"name": "begin"}]})
 
+    def look(client: int) -> None:
+        with closing(Caller(replica.port)) as caller:
+            caller.call("list_workspaces", {"limit": _WARM_UP_CLIENTS})
+
     with ThreadPoolExecutor(_WARM_UP_CLIENTS) as clients:
         list(clients.map(save, range(_WARM_UP_CLIENTS)))
+        list(clients.map(look, range(_WARM_UP_LISTS)))
 
 
 async def _work(outcome: Outcome, fleet: Fleet, gate: Gate, store: Store) -> None:
