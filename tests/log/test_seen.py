@@ -62,6 +62,21 @@ async def test_of_many_workspaces_the_last_are_kept_in_memory_and_all_on_disk(
     assert [await seen.version(name) for name in names] == [0, 0, 0, 7, 7]
 
 
+async def test_what_could_not_be_written_is_kept_in_memory_and_written_later(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "seen"
+    folder.write_text("not a folder")
+    seen = SeenHeads(folder, remembered=1)
+    for name in (ONE, OTHER):
+        seen.note(name, 7)
+    await seen.flush()
+    assert [await seen.version(name) for name in (ONE, OTHER)] == [7, 7]
+    folder.unlink()
+    await seen.close()
+    assert [await SeenHeads(folder).version(name) for name in (ONE, OTHER)] == [7, 7]
+
+
 @pytest.mark.parametrize("text", ["", "three", "\0", "-"])
 async def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     path = SeenHeads(tmp_path).path(ONE)

@@ -46,17 +46,18 @@ class SeenHeads:
         if version <= self._seen.get(name, 0):
             return
         self._seen[name] = version
-        self._unsaved.add(name)
+        if self._folder is not None:
+            self._unsaved.add(name)
         due = time.monotonic() - self._flushed_at > _FLUSH_SECONDS
         if due and (self._flushing is None or self._flushing.done()):
             self._flushing = asyncio.create_task(self.flush())
 
     async def flush(self) -> None:
-        """Write what is not written yet."""
-        unsaved, self._unsaved = self._unsaved, set()
+        """Write what is not written yet; what cannot be is kept, and tried again the next time."""
+        saving = {name: self._seen[name] for name in self._unsaved}
         self._flushed_at = time.monotonic()
-        if unsaved and self._folder is not None:
-            await asyncio.to_thread(self._write, {one: self._seen[one] for one in unsaved})
+        if saving and self._folder is not None and await asyncio.to_thread(self._write, saving):
+            self._unsaved -= {one for one in saving if self._seen.get(one) == saving[one]}
             self._forget_oldest()
 
     async def close(self) -> None:
@@ -83,8 +84,9 @@ class SeenHeads:
         except (OSError, ValueError):
             return 0
 
-    def _write(self, versions: dict[str, int]) -> None:
-        """A failure is no failure of the commit that it follows, and leaves the older memory."""
+    def _write(self, versions: dict[str, int]) -> bool:
+        """Whether all are written. A failure is no failure of the commit that it follows, and
+        leaves the older memory."""
         with contextlib.suppress(OSError):
             for name, version in versions.items():
                 path = self.path(name)
@@ -94,3 +96,5 @@ class SeenHeads:
                 fresh = path.with_suffix(f".{os.getpid()}-{id(self):x}")
                 fresh.write_text(str(version))
                 fresh.replace(path)
+            return True
+        return False
